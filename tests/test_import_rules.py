@@ -94,7 +94,7 @@ def graph() -> dict[str, set[str]]:
 def test_there_is_no_circle_of_rooms() -> None:
     rooms: dict[str, set[str]] = {}
     for module, targets in graph().items():
-        room = (module.split(".") + ["deploy_magics"])[1]
+        room = [*module.split("."), "deploy_magics"][1]
         rooms.setdefault(room, set()).update(target.split(".")[1] for target in targets)
     done: set[str] = set()
 
