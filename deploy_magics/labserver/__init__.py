@@ -1,0 +1,13 @@
+"""The face for the JupyterLab panel: a Jupyter Server extension over the actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "deploy_magics.labserver"}]
+
+
+def _load_jupyter_server_extension(server_app: Any) -> None:
+    server_app.log.info("deploy_magics: panel routes are ready")
