@@ -1,0 +1,72 @@
+"""Hands the commands to IPython."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
+
+from ..errors import UsageError
+from .command import Command, Group
+
+ROOMS = ("projects", "backtest", "deploy", "model", "ubiops", "bot", "signals")
+
+
+def commands() -> Iterator[Command | Group]:
+    """Every magic there is."""
+    for room in ROOMS:
+        try:
+            module = importlib.import_module(f"{__package__}.{room}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__package__}.{room}":
+                raise
+            continue
+        yield from module.COMMANDS
+
+
+class Magic:
+    """A command as the function that IPython calls.
+
+    Text in a line or a cell is never expanded (``$x`` and ``{x}`` stay as they are).
+    """
+
+    def __init__(self, command: Command | Group, shell: Any) -> None:
+        self.command = command
+        self._shell = shell
+        self.__name__ = command.name
+        setattr(self, MAGIC_NO_VAR_EXPAND_ATTR, True)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return self.command.help()
+
+    def __call__(self, line: str, cell: str | None = None) -> Any:
+        if cell is None and self.command.shape == "cell":
+            raise UsageError(
+                f"%%{self.command.name} stands on a cell's first line, with the strategy below it."
+            )
+        return self.command.run(line, cell, self._shell.user_ns)
+
+
+def register(shell: Any) -> None:
+    """Give the shell every magic, with completion."""
+    from .completion import complete_in
+
+    found = list(commands())
+    for command in found:
+        shell.register_magic_function(Magic(command, shell), command.shape, command.name)
+    complete_in(shell, found)
+
+
+def unregister(shell: Any) -> None:
+    """Take the magics back."""
+    from .completion import forget_in
+
+    manager = shell.magics_manager
+    for command in commands():
+        for kind in ("line", "cell"):
+            if isinstance(manager.magics[kind].get(command.name), Magic):
+                del manager.magics[kind][command.name]
+    forget_in(shell)
