@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NPM := $(shell command -v npm 2>/dev/null)
+NODE := $(shell command -v node 2>/dev/null)
 # without compiled modules every process that we start would compile them again
 unexport PYTHONDONTWRITEBYTECODE
 # the tests and the demo never touch the user's own settings, tokens or servers
@@ -15,13 +15,13 @@ setup: $(VENV)/ready
 $(VENV)/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip --quiet install --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt -e '.[all,test]'
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -c constraints.txt -e '.[all,test]'
 	touch $@
 
 demo: setup
 	$(BIN)/python notebooks/demo.py
 
-test: setup lint unit notebooks $(if $(NPM),typescript browser)
+test: setup lint unit notebooks $(if $(NODE),typescript browser)
 
 lint: setup
 	$(BIN)/ruff format --check .
@@ -38,15 +38,15 @@ notebooks: setup
 	$(BIN)/pytest -q --nbval-lax --nbval-cell-timeout=300 notebooks
 
 labextension: setup
-	cd labextension && npm ci --no-audit --no-fund && npm run build
+	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" sh -c 'jlpm install --immutable && jlpm build:prod'
 
 typescript: labextension
-	cd labextension && npm run lint && npm test
+	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" sh -c 'jlpm check && jlpm test'
 
 browser: setup labextension
 	$(BIN)/pytest -q tests/browser || $(BIN)/pytest -q --last-failed --last-failed-no-failures none tests/browser
 
-lab: setup $(if $(NPM),labextension)
+lab: setup $(if $(NODE),labextension)
 	$(BIN)/jupyter lab --notebook-dir=notebooks notebooks/01_quickstart.ipynb
 
 serve: setup
