@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..actions.options import Options, options_of
 from ..errors import UsageError
 from .help import Help, Text, help_text
-from .options import Options, meant, options_of
+from .options import meant, parse
 from .words import split
 
 Shape = Literal["line", "cell", "line_cell"]
@@ -49,7 +50,7 @@ class Command:
         options = self.options()
         if line.split()[:1] in (["--help"], ["-h"]):
             return Help(self.name, options, self.marks)
-        return self.function()(**options.parse(line, namespace, cell=cell))
+        return self.function()(**parse(options, line, namespace, cell=cell))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..actions.options import Option, Options
 from ..errors import DeployMagicsError
 from .command import Command, Group
-from .options import Option, Options
 from .values import is_frame
 from .words import Word, quoted, split
 

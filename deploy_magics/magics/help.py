@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 
-from .options import Option, Options
+from ..actions.options import Option, Options
 
 
 class Text(str):

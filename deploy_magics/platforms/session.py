@@ -29,7 +29,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import AuthBase
 
-from ..errors import RateLimitError, ServiceError, UnreachableError, UsageError
+from ..errors import PlatformError, RateLimitError, ServiceError, UnreachableError, UsageError
 from .answers import MAX_ANSWER, error_for, read_json
 from .upload import Files, MultipartBody, Progress
 
@@ -51,6 +51,8 @@ class Session:
         attempts: how often an idempotent call is sent at most.
         patience: seconds that all waiting between attempts of one call may take together.
         sleep: how to wait (tests pass a function that notes).
+        explain: asked first for the error that an answer of 400 or above stands for; what it
+            returns is raised at once, None leaves the answer to the usual rules.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Session:
         attempts: int = 4,
         patience: float = 60,
         sleep: Callable[[float], None] = time.sleep,
+        explain: Callable[[requests.Response], PlatformError | None] | None = None,
     ) -> None:
         self.base_url = check_url(base_url)
         self.auth = auth
@@ -70,6 +73,7 @@ class Session:
         self.attempts = attempts
         self.patience = patience
         self._sleep = sleep
+        self._explain = explain
         self._http = requests.Session()
         self._http.trust_env = False
         self._http.headers["User-Agent"] = USER_AGENT
@@ -165,7 +169,7 @@ class Session:
             except requests.RequestException as error:
                 failure = self._unreachable(error)
                 if not (safe and attempt < self.attempts and waited < self.patience):
-                    raise failure from None
+                    raise failure from error
                 pause = _backoff(attempt)
             else:
                 if response.ok and not response.is_redirect:
@@ -173,6 +177,9 @@ class Session:
                 if response.status_code == 401 and not renewed and self._renew():
                     renewed = True
                     continue
+                said = self._explain(response) if self._explain and not response.ok else None
+                if said is not None:
+                    raise said
                 pause = self._pause(response, safe=safe, attempt=attempt, waited=waited)
                 if pause is None:
                     raise error_for(response, self.base_url)

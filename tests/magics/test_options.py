@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from deploy_magics.actions.kinds import Cell, Completes, Json, Names, Reads, Source
+from deploy_magics.actions.options import options_of
 from deploy_magics.errors import UsageError
-from deploy_magics.magics.options import options_of
+from deploy_magics.magics.options import parse as parse_line
 from deploy_magics.magics.words import quoted, split
 
 
@@ -48,7 +49,7 @@ def action(
 
 
 def parse(line: str, **names: Any) -> dict[str, Any]:
-    return options_of(action).parse(line, names)
+    return parse_line(options_of(action), line, names)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +147,16 @@ def test_an_object_of_the_kernel_or_json_or_text() -> None:
 
 
 def test_the_cells_body_goes_to_the_parameter_that_is_marked() -> None:
-    assert options_of(action).parse("--to 1y", cell="x = 1\n") == {"to": "1y", "cell": "x = 1\n"}
+    assert parse_line(options_of(action), "--to 1y", cell="x = 1\n") == {
+        "to": "1y",
+        "cell": "x = 1\n",
+    }
 
     def plain() -> None:
         """Nothing."""
 
     with pytest.raises(UsageError, match="takes a line, not a cell"):
-        options_of(plain).parse("", cell="x")
+        parse_line(options_of(plain), "", cell="x")
 
 
 def test_summary_and_help_come_from_the_docstring() -> None:
@@ -173,16 +177,16 @@ def test_several_positionals_and_a_missing_one() -> None:
             first: the one that is needed.
         """
 
-    assert options_of(two).parse("a 3") == {"first": "a", "second": 3}
+    assert parse_line(options_of(two), "a 3") == {"first": "a", "second": 3}
     with pytest.raises(UsageError, match=r"The first is missing. the one that is needed."):
-        options_of(two).parse("")
+        parse_line(options_of(two), "")
 
 
 def test_any_number_of_positionals() -> None:
     def many(runs: Sequence[str] = (), *, brief: bool = False) -> None:
         """Many."""
 
-    assert options_of(many).parse("a b --brief c") == {"runs": ["a", "b", "c"], "brief": True}
+    assert parse_line(options_of(many), "a b --brief c") == {"runs": ["a", "b", "c"], "brief": True}
 
 
 @pytest.mark.parametrize("text", ["plain", "RSI Model", 'say "hi"', "it's", "a#b", r"C:\x", ""])
