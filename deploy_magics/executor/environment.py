@@ -78,9 +78,7 @@ def ensure_environment(
         EnvironmentError_: no such Python, or the packages cannot be had.
     """
     say = on_progress or (lambda text: None)
-    wanted = normalise(requirements)
-    version = parse_version(python_version) if python_version else _any_version(wanted)
-    folder = cache_dir("environments") / environment_key(version, wanted)
+    version, wanted, folder = _place(python_version, requirements)
     ready = _read(folder)
     if ready is None:
         with locked(folder.with_suffix(".lock"), wait=False) as first:
@@ -92,6 +90,11 @@ def ensure_environment(
                 ready = _read(folder) or _build(folder, version, wanted, say, timeout)
     assert ready is not None
     return ready
+
+
+def find_environment(python_version: str | None, requirements: Sequence[str]) -> Environment | None:
+    """The environment of that content where it is ready; never builds one."""
+    return _read(_place(python_version, requirements)[2])
 
 
 def kernel_environment() -> Environment:
@@ -176,7 +179,15 @@ def buildable() -> tuple[str, ...]:
     return tuple(sorted(canonicalize_name(name) for name in names))
 
 
-def _any_version(requirements: Sequence[str]) -> str:
+def _place(
+    python_version: str | None, requirements: Sequence[str]
+) -> tuple[str, tuple[str, ...], Path]:
+    wanted = normalise(requirements)
+    version = parse_version(python_version) if python_version else _any_version()
+    return version, wanted, cache_dir("environments") / environment_key(version, wanted)
+
+
+def _any_version() -> str:
     """The newest version that the library runs on, of those the machine has."""
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if running in SUPPORTED:

@@ -14,6 +14,7 @@ from deploy_magics.executor.environment import (
     Environment,
     ensure_environment,
     environment_key,
+    find_environment,
     kernel_environment,
     normalise,
     prune,
@@ -44,7 +45,9 @@ def uv_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_it_is_built_once_and_shared(cache: Path, uv_calls: list[str]) -> None:
     said: list[str] = []
+    assert find_environment(None, ["six"]) is None
     first = ensure_environment(None, ["six"], on_progress=said.append)
+    assert find_environment(None, ["six"]) == first
     second = ensure_environment(None, [" six "], on_progress=said.append)
     assert first == second
     assert len(uv_calls) == 1
