@@ -1,0 +1,217 @@
+"""The queue as a worker sees it: claim, heartbeat, finish. Nothing accepted is lost.
+
+A claim takes a lease. A worker that dies lets it run out, and the next claim takes the run again
+with one attempt more; whoever held the earlier attempt can no longer change it. The lease is
+measured by the claiming side's clock, and a worker never reclaims from itself, so that a step of
+the clock starts nothing twice while there is one worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy.orm import aliased
+
+from deploy_magics.server.services import plans
+from deploy_magics.server.services.runs import ENDED, KINDS, stop_runs
+from deploy_magics.server.store.database import Store
+from deploy_magics.server.store.tables import Run
+
+HELD = ("building", "running")
+_ERROR_LENGTH = 4000
+
+
+class Queue:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def claim(
+        self,
+        owner: str,
+        lease: float,
+        *,
+        kinds: Collection[str] = KINDS,
+        free_cpus: float | None = None,
+        free_memory: int | None = None,
+    ) -> Run | None:
+        """Take the run that is due, in state "running", or None.
+
+        Oldest first, of the account that has the fewest running. ``lease`` in seconds,
+        ``free_memory`` in bytes; a plan larger than what is free is left for later.
+        """
+        now = time.time()
+        other = aliased(Run)
+        busy = (
+            select(func.count())
+            .where(other.account_id == Run.account_id, other.state.in_(HELD))
+            .scalar_subquery()
+        )
+        lost = and_(Run.state.in_(HELD), Run.lease_until < now, Run.owner != owner)
+        due = and_(Run.state == "queued", or_(Run.not_before.is_(None), Run.not_before <= now))
+        query = (
+            select(Run)
+            .where(
+                or_(due, lost), Run.kind.in_(kinds), Run.plan.in_(_fitting(free_cpus, free_memory))
+            )
+            .where(~_earlier_live())
+            .order_by(case((lost, 0), else_=1), busy, Run.created_at, Run.id)
+            .limit(1)
+            .with_for_update(skip_locked=True, of=Run)
+        )
+        with self._store.write() as session:
+            row = session.scalars(query).first()
+            if row is None:
+                return None
+            row.state = "running"
+            row.owner = owner
+            row.lease_until = now + lease
+            row.attempts += 1
+            row.started_at = row.started_at or now
+            return row
+
+    def heartbeat(
+        self,
+        run_id: str,
+        owner: str,
+        attempt: int,
+        lease: float,
+        *,
+        progress: dict[str, Any] | None = None,
+        state: str | None = None,
+        restarts: int | None = None,
+    ) -> str | None:
+        """Lengthen the lease; answers what the user wants, None when the run is another's now."""
+        values: dict[str, Any] = {"lease_until": time.time() + lease}
+        if progress is not None:
+            values["progress"] = progress
+        if state is not None:
+            values["state"] = state
+        if restarts is not None:
+            values["restarts"] = restarts
+        if len(values) > 1:
+            values["updated_at"] = time.time()
+        else:
+            values["updated_at"] = Run.updated_at
+        with self._store.write() as session:
+            return session.scalar(
+                update(Run)
+                .where(*_mine(run_id, owner, attempt))
+                .values(**values)
+                .returning(Run.wanted)
+            )
+
+    def finish(
+        self,
+        run_id: str,
+        owner: str,
+        attempt: int,
+        state: str,
+        error: str | None = None,
+        *,
+        progress: dict[str, Any] | None = None,
+    ) -> bool:
+        """The end of this attempt; False when it is no longer this worker's."""
+        if state not in ENDED:
+            raise ValueError(f"{state!r} is no end")
+        now = time.time()
+        values: dict[str, Any] = {
+            "state": state,
+            "error": error[:_ERROR_LENGTH] if error else None,
+            "ended_at": now,
+            "updated_at": now,
+            "lease_until": None,
+            "owner": None,
+        }
+        if progress is not None:
+            values["progress"] = progress
+        return self._change(run_id, owner, attempt, values)
+
+    def release(
+        self,
+        run_id: str,
+        owner: str,
+        attempt: int,
+        *,
+        not_before: float | None = None,
+        error: str | None = None,
+        restarts: int | None = None,
+    ) -> bool:
+        """Back into the queue (a restart, a back-off, a worker that shuts down).
+
+        A run that is to be stopped is cancelled instead.
+        """
+        now = time.time()
+        stopped = Run.wanted == "stopped"
+        values: dict[str, Any] = {
+            "state": case((stopped, "cancelled"), else_="queued"),
+            "ended_at": case((stopped, now), else_=None),
+            "error": error[:_ERROR_LENGTH] if error else None,
+            "not_before": not_before,
+            "updated_at": now,
+            "lease_until": None,
+            "owner": None,
+        }
+        if restarts is not None:
+            values["restarts"] = restarts
+        return self._change(run_id, owner, attempt, values)
+
+    def adopt(self, run_id: str, owner: str, lease: float) -> Run | None:
+        """A new worker takes over a live run whose processes go on: same attempt, new owner.
+
+        Only when the lease has run out or ``owner`` is the only worker of this data folder,
+        which the caller must know (it holds the folder's lock).
+        """
+        with self._store.write() as session:
+            row = session.get(Run, run_id, with_for_update=True)
+            if row is None or row.state not in HELD:
+                return None
+            row.owner = owner
+            row.lease_until = time.time() + lease
+            return row
+
+    def held(self) -> list[Run]:
+        """All runs that some worker holds, lease valid or not."""
+        with self._store.read() as session:
+            return list(session.scalars(select(Run).where(Run.state.in_(HELD))))
+
+    def request_stop(self, run_id: str) -> None:
+        """As ``Runs.stop``, for the worker itself."""
+        with self._store.write() as session:
+            stop_runs(session, run_id=run_id)
+
+    def _change(self, run_id: str, owner: str, attempt: int, values: dict[str, Any]) -> bool:
+        with self._store.write() as session:
+            query = update(Run).where(*_mine(run_id, owner, attempt)).values(**values)
+            return session.scalar(query.returning(Run.id)) is not None
+
+
+def _mine(run_id: str, owner: str, attempt: int) -> tuple[Any, ...]:
+    return (Run.id == run_id, Run.owner == owner, Run.attempts == attempt, Run.state.in_(HELD))
+
+
+def _fitting(free_cpus: float | None, free_memory: int | None) -> list[str]:
+    return [
+        plan.name
+        for plan in (plans.get(name) for name in plans.table())
+        if (free_cpus is None or plan.cpus <= free_cpus)
+        and (free_memory is None or plan.memory <= free_memory)
+    ]
+
+
+def _earlier_live() -> Any:
+    """Another live run of the same model still holds its process: one trades at a time."""
+    other = aliased(Run)
+    return (
+        select(other.id)
+        .where(
+            Run.kind == "live",
+            other.kind == "live",
+            other.model_id == Run.model_id,
+            other.id != Run.id,
+            other.state.in_(HELD),
+        )
+        .exists()
+    )
