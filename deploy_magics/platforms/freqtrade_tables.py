@@ -104,7 +104,7 @@ def logs(answer: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def candles(answer: Mapping[str, Any]) -> pd.DataFrame:
-    """``pair_candles`` and ``pair_history``: the strategy's columns, indexed by the candle's open."""
+    """``pair_candles``, ``pair_history``: the strategy's columns, by the candle's open."""
     frame = pd.DataFrame(answer["data"], columns=list(answer["columns"]))
     if "date" in frame:
         frame["date"] = pd.to_datetime(frame["date"], utc=True)
