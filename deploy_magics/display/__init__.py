@@ -1,0 +1,23 @@
+"""What is shown: as a widget in a notebook, as text in a terminal, or not at all."""
+
+from .ask import can_answer, confirm, secret
+from .progress import Progress, progress
+from .surface import announce, mode, shell, show, use_widget
+from .table import Note, Table, escape, when
+
+__all__ = [
+    "Note",
+    "Progress",
+    "Table",
+    "announce",
+    "can_answer",
+    "confirm",
+    "escape",
+    "mode",
+    "progress",
+    "secret",
+    "shell",
+    "show",
+    "use_widget",
+    "when",
+]
