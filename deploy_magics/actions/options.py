@@ -30,7 +30,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        return "--" + self.name.rstrip("_").replace("_", "-")  # ``as_`` is --as
 
 
 @dataclass(frozen=True)

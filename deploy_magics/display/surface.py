@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 Mode = Literal["widget", "text", "silent"]
+MODES: tuple[Mode, ...] = ("widget", "text", "silent")
 CHANNEL = "deploy_magics"
 _factories: dict[str, Callable[[Any], Any]] = {}
 
@@ -21,8 +22,9 @@ def shell() -> Any:
 def mode() -> Mode:
     """``widget`` in a notebook, ``text`` elsewhere; ``$DEPLOY_MAGICS_DISPLAY`` says otherwise."""
     said = os.environ.get("DEPLOY_MAGICS_DISPLAY", "")
-    if said in ("widget", "text", "silent"):
-        return said
+    for known in MODES:
+        if said == known:
+            return known
     return "widget" if hasattr(shell(), "kernel") else "text"
 
 
@@ -36,7 +38,7 @@ def show(thing: Any) -> None:
         return
     from IPython.display import display
 
-    display(thing)  # type: ignore[no-untyped-call]
+    display(thing)
 
 
 def use_widget(kind: str, factory: Callable[[Any], Any]) -> None:

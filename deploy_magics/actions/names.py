@@ -1,0 +1,63 @@
+"""Names that Tab offers: of projects, models, versions and runs. Quick, or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+KEPT = 5.0  # seconds that an answer serves again
+_answers: dict[str, tuple[float, list[str]]] = {}
+
+
+def names_of(what: str) -> Sequence[str]:
+    """The names of one kind; raises what the client raises where nobody is signed in."""
+    if what.startswith("bot"):
+        from .bot_names import names_of as names_of_bots
+
+        return names_of_bots(what)
+    now = time.monotonic()
+    if what not in _answers or now - _answers[what][0] > KEPT:
+        find = _FINDERS.get(what)
+        _answers[what] = (now, find() if find else [])
+    return _answers[what][1]
+
+
+def forget() -> None:
+    """Ask anew next time (something was created, or somebody signed in)."""
+    _answers.clear()
+
+
+def _projects() -> list[str]:
+    from .session import client
+
+    return [project.name for project in client(patience=1).projects()]
+
+
+def _models() -> list[str]:
+    from .session import client
+
+    found = client(patience=1)
+    return [model.name for project in found.projects() for model in found.models(project.id)]
+
+
+def _versions() -> list[str]:
+    from .find import find_model
+    from .session import client
+
+    found = client(patience=1)
+    model = find_model(found, None)
+    return [str(version.number) for version in found.versions(model.id) if version.number]
+
+
+def _runs() -> list[str]:
+    from .session import client
+
+    return [run.id for run in client(patience=1).runs(limit=50)]
+
+
+_FINDERS: dict[str, Callable[[], list[str]]] = {
+    "project": _projects,
+    "model": _models,
+    "version": _versions,
+    "run": _runs,
+}
