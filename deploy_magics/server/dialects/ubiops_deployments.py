@@ -119,7 +119,8 @@ def versions_get(call: Call) -> Json:
 def versions_update(call: Call) -> Json:
     place, body = call.place(), call.given()
     call.who.require("deploy")
-    version, changes = place.version, {}
+    version = place.version
+    changes: Json = {}
     if body.get("version") not in (None, version.name):
         changes["name"] = rules.name(body["version"], "The name of the version")
         taken = call.services.versions.find(place.model.id, changes["name"])

@@ -7,6 +7,7 @@ an empty name) never goes out.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
@@ -181,17 +182,20 @@ def inherited_variable(row: Variable, kind: str | None, parent: str | None) -> J
     return {**variable(row), "inheritance_type": kind, "inheritance_name": parent}
 
 
+_OBJECTS = {"model": "deployment", "version": "deployment_version"}
+
+
 def audit(row: AuditEvent, existing: Iterable[str]) -> Json:
     """``existing``: ids of what is still there; of the others the name is no longer shown."""
-    subject = row.version_id if row.object_type == "deployment_version" else row.model_id
+    subject = {"model": row.model_id, "version": row.version_id}.get(row.object_type)
     gone = subject is not None and subject not in set(existing)
     return {
         "id": row.id,
         "date": date(row.at),
         "action": row.action,
         "user": row.actor,
-        "event": row.event,
-        "object_type": row.object_type,
+        "event": re.sub(r"\bmodel\b", "deployment", row.event),
+        "object_type": _OBJECTS.get(row.object_type, row.object_type),
         "object_name": "" if gone else row.object_name,
     }
 

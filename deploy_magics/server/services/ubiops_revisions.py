@@ -88,6 +88,13 @@ class UbiopsRevisions:
         with self._store.read() as session:
             return session.scalars(select(Revision).where(Revision.id.in_(ids))).all()
 
+    def existing(self, ids: Sequence[str | None]) -> set[str]:
+        """Which of these ids of models and versions are still there."""
+        with self._store.read() as session:
+            models = session.scalars(select(Model.id).where(Model.id.in_(ids)))
+            versions = session.scalars(select(Version.id).where(Version.id.in_(ids)))
+            return {*models, *versions}
+
     def file_of(self, revision: Revision) -> Blob:
         """Raises NotFoundError for an empty revision."""
         if revision.sha256 is None:
