@@ -202,4 +202,5 @@ def _password(url: str, user: str, token_env: str | None) -> str:
         if not password:
             raise UsageError(f"The environment variable {token_env} is not set.")
         return password
-    return secret(f"Password of {user} at {url}: ", option="--token-env")
+    option = "Name the environment variable that holds it with --token-env."
+    return secret(f"Password of {user} at {url}", option=option)

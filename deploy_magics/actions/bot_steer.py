@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import pandas as pd
 
-from ..errors import RunCancelledError, UsageError
+from ..errors import UsageError
 from ..platforms import freqtrade_tables as tables
 from ..platforms.freqtrade import FreqtradeClient
 from .ask import confirm
@@ -214,5 +214,4 @@ def _sure(connected: FreqtradeClient, what: str, bot: str | None, yes: bool) -> 
     if yes:
         return
     money = "dry run" if connected.show_config()["dry_run"] else "REAL MONEY"
-    if not confirm(f"{what} on {resolve(bot)} ({money})?", yes=False, option="--yes"):
-        raise RunCancelledError("Nothing was done.")
+    confirm(f"{what} on {resolve(bot)} ({money})?", yes=False)
