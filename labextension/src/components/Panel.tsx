@@ -1,0 +1,139 @@
+import { UseSignal, addIcon, refreshIcon } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import { OverviewModel } from '../model';
+import { rowsOf } from '../tree';
+import { IAccount } from '../types';
+import { CreateProject } from './CreateProject';
+import { Details } from './Details';
+import { IconButton } from './IconButton';
+import { Loading, NoProjects, Offline, Unavailable } from './States';
+import { SignIn } from './SignIn';
+import { Tree } from './Tree';
+
+/** What the panel asks of the application around it. */
+export interface IPanelActions {
+  openLogs(account: string, run: string, title: string): void;
+  openResult(account: string | null, run: string): void;
+  compare(): void;
+  newExample(): void;
+}
+
+interface IPanelProps {
+  model: OverviewModel;
+  actions: IPanelActions;
+  /** The address that the settings name, empty for this machine's own server. */
+  server: string;
+}
+
+export function Panel(props: IPanelProps): JSX.Element {
+  return <UseSignal signal={props.model.changed}>{() => <Contents {...props} />}</UseSignal>;
+}
+
+function Contents({ model, actions, server }: IPanelProps): JSX.Element {
+  const [query, setQuery] = React.useState('');
+  const [toggled, setToggled] = React.useState<ReadonlySet<string>>(new Set());
+  const [form, setForm] = React.useState<'project' | 'sign-in' | null>(null);
+  const close = () => setForm(null);
+  const overview = model.overview;
+
+  if (!overview) {
+    return model.error ? <Unavailable model={model} /> : <Loading />;
+  }
+  const signedIn = overview.accounts.filter(account => account.state !== 'signed-out');
+  if (signedIn.length === 0) {
+    return (
+      <>
+        <SignIn model={model} server={server} welcome />
+        <Notices model={model} />
+      </>
+    );
+  }
+  const online = signedIn.filter(account => account.state === 'online');
+  const rows = rowsOf(overview, query, toggled);
+  const toggle = (key: string) => {
+    const next = new Set(toggled);
+    if (!next.delete(key)) {
+      next.add(key);
+    }
+    setToggled(next);
+  };
+  return (
+    <>
+      <div className="dm-Header" role="toolbar" aria-label="Projects">
+        <input
+          type="search"
+          className="jp-mod-styled dm-Search"
+          placeholder="Search models, versions, runs"
+          aria-label="Search models, versions and runs"
+          value={query}
+          onChange={event => setQuery(event.target.value)}
+        />
+        <IconButton
+          icon={addIcon}
+          label="New project"
+          disabled={online.length === 0}
+          onClick={() => setForm(form === 'project' ? null : 'project')}
+        />
+        <IconButton icon={refreshIcon} label="Refresh" onClick={() => void model.refresh()} />
+      </div>
+      <Notices model={model} />
+      {form === 'project' && <CreateProject model={model} accounts={online} onDone={close} />}
+      {form === 'sign-in' && <SignIn model={model} server={server} onDone={close} />}
+      {signedIn
+        .filter(account => account.state === 'offline')
+        .map(account => (
+          <Offline key={account.id} account={account} model={model} />
+        ))}
+      <div className="dm-Body">
+        {rows.length > 0 && (
+          <Tree rows={rows} model={model} actions={actions} onToggle={toggle} />
+        )}
+        {query && rows.length === 0 && <p className="dm-Hint">Nothing matches “{query}”.</p>}
+        {!query && online.length > 0 && online.every(isEmpty) && (
+          <NoProjects onExample={actions.newExample} onCreate={() => setForm('project')} />
+        )}
+      </div>
+      <CompareBar model={model} actions={actions} />
+      <Details model={model} actions={actions} onSignIn={() => setForm('sign-in')} />
+    </>
+  );
+}
+
+function isEmpty(account: IAccount): boolean {
+  return account.projects.every(project => project.models.length === 0);
+}
+
+/** What is under way, and what went wrong; read out by screen readers. */
+function Notices({ model }: { model: OverviewModel }): JSX.Element {
+  const trouble = model.problem ?? model.error;
+  return (
+    <>
+      <div role="status" className="dm-Pending">
+        {model.pending && `${model.pending}…`}
+      </div>
+      <div role="alert" className="dm-Problem">
+        {trouble}
+      </div>
+    </>
+  );
+}
+
+function CompareBar({ model, actions }: Pick<IPanelProps, 'model' | 'actions'>): JSX.Element {
+  const count = model.chosen.length;
+  if (count === 0) {
+    return <></>;
+  }
+  return (
+    <div className="dm-CompareBar">
+      <span>{count === 1 ? '1 backtest: add another' : `${count} backtests`}</span>
+      <button
+        className="jp-mod-styled jp-mod-accept"
+        disabled={count < 2}
+        onClick={() => actions.compare()}
+      >
+        Compare
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,110 @@
+import { IChartApi } from 'lightweight-charts';
+
+import { IResult, ITrade } from '../types';
+import { comparisonChart, resultChart } from './chart';
+import { h, table } from './dom';
+import { colorsOf, onThemeChange } from './theme';
+
+const TRADES_SHOWN = 200;
+
+/** A view that is drawn into an element; `dispose` lets go of what it holds. */
+export interface IView {
+  dispose(): void;
+}
+
+/** One backtest: metrics, chart, trades. The panel's tab and the notebook's widget show this. */
+export function showResult(element: HTMLElement, result: IResult): IView {
+  const box = h('div', {
+    class: 'dm-Chart',
+    role: 'img',
+    'aria-label': `Equity, drawdown and prices of ${result.title}; the tables say the same in numbers`
+  });
+  element.classList.add('dm-Result');
+  element.replaceChildren(
+    h('h2', {}, result.title),
+    h('p', { class: 'dm-Hint' }, result.subtitle),
+    ...result.notes.map(note => h('p', { class: 'dm-Note' }, note)),
+    metricCards(result),
+    box,
+    tradesTable(result.trades)
+  );
+  return themed(() => resultChart(box, result, colorsOf(box)));
+}
+
+/** Several backtests side by side: equity on one axis, and a table of their metrics. */
+export function showComparison(element: HTMLElement, results: IResult[]): IView {
+  const box = h('div', {
+    class: 'dm-Chart',
+    role: 'img',
+    'aria-label': 'Equity curves as change from the start; the table says the same in numbers'
+  });
+  element.classList.add('dm-Result');
+  const named = results.map((result, index) => `${index + 1}. ${result.title}`);
+  const metrics = results[0]?.metrics ?? [];
+  const rows = metrics.map(({ key, name }) => [
+    name,
+    ...results.map(each => each.metrics.find(metric => metric.key === key)?.value ?? '–')
+  ]);
+  rows.unshift(['What was asked', ...results.map(each => each.subtitle)]);
+  element.replaceChildren(
+    h('h2', {}, `${results.length} backtests side by side`),
+    box,
+    scrolling('Metrics', table('Metrics', ['', ...named], rows))
+  );
+  return themed(() => comparisonChart(box, results, colorsOf(box)));
+}
+
+function themed(draw: () => IChartApi): IView {
+  let chart = draw();
+  const stop = onThemeChange(() => {
+    chart.remove();
+    chart = draw();
+  });
+  return {
+    dispose: () => {
+      stop();
+      chart.remove();
+    }
+  };
+}
+
+function metricCards(result: IResult): HTMLElement {
+  const cards = result.metrics.map(({ name, value }) =>
+    h('div', { class: 'dm-Metric' }, h('dt', {}, name), h('dd', {}, value))
+  );
+  return h('dl', { class: 'dm-Metrics' }, ...cards);
+}
+
+function tradesTable(trades: ITrade[]): HTMLElement {
+  if (trades.length === 0) {
+    return h('p', { class: 'dm-Hint' }, 'No trades.');
+  }
+  const shown = trades.slice(0, TRADES_SHOWN);
+  const caption =
+    shown.length < trades.length
+      ? `The first ${shown.length} of ${trades.length} orders`
+      : `${trades.length} orders`;
+  const rows = shown.map(trade => [
+    utc(trade.time),
+    trade.side,
+    trade.symbol,
+    number(trade.size),
+    number(trade.price)
+  ]);
+  const head = ['Time (UTC)', 'Side', 'Symbol', 'Size', 'Price'];
+  return scrolling('Orders', table(caption, head, rows));
+}
+
+/** A region that scrolls by itself, and by keyboard. */
+function scrolling(label: string, content: HTMLElement): HTMLElement {
+  return h('div', { class: 'dm-Scroll', tabindex: '0', role: 'region', 'aria-label': label }, content);
+}
+
+export function utc(time: number): string {
+  return new Date(time * 1000).toISOString().slice(0, 16).replace('T', ' ');
+}
+
+/** A number with six significant digits, without needless zeros. */
+export function number(value: number): string {
+  return String(Number(value.toPrecision(6)));
+}
