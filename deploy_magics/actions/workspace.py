@@ -36,6 +36,7 @@ class Workspace:
     data: dict[str, Any] = field(default_factory=dict)  # the last --data, by model name
     handles: dict[str, Any] = field(default_factory=dict)  # runs in the background, by id
     model_name: str = ""  # the last one deployed or named
+    project_id: str = ""  # the last one created or named
     client: Any = None
     client_of: tuple[str, str] = field(default=("", ""), repr=False)
 

@@ -1,0 +1,71 @@
+"""Projects: listed and created."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..display import Table, announce
+from ..errors import UsageError
+from ..platforms.blankly_types import Project
+from . import names
+from .session import client
+from .workspace import current
+
+
+@dataclass(repr=False)
+class Projects(Table):
+    """The account's projects; also a sequence of ``Project``."""
+
+    projects: tuple[Project, ...] = ()
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self.projects)
+
+    def __len__(self) -> int:
+        return len(self.projects)
+
+    def __getitem__(self, key: int | str) -> Project:
+        if isinstance(key, int):
+            return self.projects[key]
+        for project in self.projects:
+            if project.name == key:
+                return project
+        raise KeyError(key)
+
+
+def projects(*, create: str | None = None, description: str = "") -> Projects:
+    """List the projects of your account, and create one.
+
+    Args:
+        create: name of a project to create; what you deploy goes there from now on.
+        description: what the new project is about.
+    """
+    here = client()
+    note = ""
+    if create is not None:
+        made = create_project(create, description)
+        note = f"Created {made.name}; what you deploy goes there from now on."
+    elif description:
+        raise UsageError("--description goes with --create NAME.")
+    found = tuple(here.projects())
+    rows = []
+    for project in found:
+        models = here.models(project.id)
+        listed = ", ".join(model.name for model in models[:5]) + (" …" if len(models) > 5 else "")
+        mark = "→" if project.id == current().project_id else ""
+        rows.append([mark, project.name, project.description, listed, project.created_at])
+    headings = ["", "project", "description", "models", "created"]
+    return Projects(
+        headings, rows, note=note, empty="No project yet: --create NAME.", projects=found
+    )
+
+
+def create_project(name: str, description: str = "") -> Project:
+    """Create a project and use it from now on; ConflictError where the name is taken."""
+    if not name.strip():
+        raise UsageError("A project needs a name.")
+    made = client().create_project(name.strip(), description)
+    current().project_id = made.id
+    names.forget()
+    announce("changed", {})
+    return made
