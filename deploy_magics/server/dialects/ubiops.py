@@ -7,33 +7,24 @@ status that says what kind it is; there is no other shape, whatever goes wrong.
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from deploy_magics.errors import (
-    ConflictError,
-    DeployMagicsError,
-    NotFoundError,
-    NotSignedInError,
-    RejectedError,
-    ServiceError,
-)
+from deploy_magics.errors import NotSignedInError, RejectedError
 from deploy_magics.server.dialects import ubiops_account as account
 from deploy_magics.server.dialects import ubiops_deployments as deployments
 from deploy_magics.server.dialects import ubiops_files as files
 from deploy_magics.server.dialects import ubiops_requests as requests
 from deploy_magics.server.dialects import ubiops_variables as variables
-from deploy_magics.server.dialects.ubiops_call import Call
+from deploy_magics.server.dialects.ubiops_call import NOBODY, Call
+from deploy_magics.server.forms import loads, receive_form
+from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
-
-log = logging.getLogger(__name__)
 
 P = "/projects/{project_name}"
 D = P + "/deployments/{deployment_name}"
@@ -147,17 +138,17 @@ ROUTES = [
 ]
 
 
-def router(services: Any) -> APIRouter:
+def router(services: Services) -> APIRouter:
     """All of it, for the prefixes ``/v2`` and ``/v2.1``."""
     return _router(services, ROUTES)
 
 
-def root_router(services: Any) -> APIRouter:
+def root_router(services: Services) -> APIRouter:
     """What the command line asks at the root when it was given an address without a version."""
     return _router(services, [each for each in ROUTES if each.path in ("/status", "/user")])
 
 
-def _router(services: Any, routes: list[Route]) -> APIRouter:
+def _router(services: Services, routes: list[Route]) -> APIRouter:
     made = APIRouter(tags=["UbiOps"])
     for route in routes:
         made.add_api_route(
@@ -173,38 +164,28 @@ def _router(services: Any, routes: list[Route]) -> APIRouter:
     return made
 
 
-def _endpoint(services: Any, route: Route) -> Callable[[Request], Any]:
+def _endpoint(services: Services, route: Route) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
-        try:
-            return await _answer(services, route, request)
-        except DeployMagicsError as error:
-            return _error(error)
-        except HTTPException as error:
-            return JSONResponse({"error": str(error.detail)}, error.status_code)
-        except Exception:
-            log.exception("%s failed", route.operation)
-            return JSONResponse({"error": "Internal server error"}, 500)
+        call = Call(services, NOBODY, dict(request.path_params), request.query_params)
+        if not route.public:
+            header = request.headers.get("Authorization", "")
+            call.who = await run_in_threadpool(caller, services, header)
+            request.state.account_id = call.who.account_id
+        if route.handler is files.revisions_upload:
+            limit = services.settings.max_upload
+            async with receive_form(request, services.blobs, limit=limit) as call.form:
+                return await _answer(route, call)
+        if route.method in ("POST", "PATCH"):
+            call.body = await _body(request)
+        return await _answer(route, call)
 
     return endpoint
 
 
-async def _answer(services: Any, route: Route, request: Request) -> Response:
-    who = _NOBODY
-    if not route.public:
-        who = await run_in_threadpool(caller, services, request.headers.get("Authorization", ""))
-    call = Call(services, who, dict(request.path_params), request.query_params)
-    if route.method in ("POST", "PATCH"):
-        if route.handler is files.revisions_upload:
-            call.form = await _form(request)
-        else:
-            call.body = await _body(request, services.settings.max_body)
-    try:
-        answer = await run_in_threadpool(route.handler, call)
-        if route.handler is requests.requests_create:
-            answer = await _waited(call, answer)
-    finally:
-        if call.form is not None:
-            await call.form.close()
+async def _answer(route: Route, call: Call) -> Response:
+    answer = await run_in_threadpool(route.handler, call)
+    if route.handler is requests.requests_create:
+        answer = await _waited(call, answer)
     if isinstance(answer, Response):
         return answer
     if answer is None:
@@ -222,10 +203,7 @@ async def _waited(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-_NOBODY = Principal("", "", scopes=frozenset())
-
-
-def caller(services: Any, header: str) -> Principal:
+def caller(services: Services, header: str) -> Principal:
     """``Token …`` or ``Bearer …`` with a refresh token; ``/user`` gets the bare one too.
 
     Raises:
@@ -240,49 +218,17 @@ def caller(services: Any, header: str) -> Principal:
             status=401,
         )
     try:
-        found: Principal = services.tokens.by_token(text)
+        found = services.tokens.by_token(text)
     except NotSignedInError:
         raise NotSignedInError("Invalid token.", status=401) from None
     found.require("read")
     return found
 
 
-async def _form(request: Request) -> Any:
-    """The parts of an upload; files of some size are on the disk already."""
-    if "multipart/form-data" not in request.headers.get("Content-Type", ""):
-        raise RejectedError("The file must be sent as multipart/form-data", status=400)
+async def _body(request: Request) -> Any:
+    """Any JSON; nothing at all is an empty object."""
     try:
-        return await request.form(max_files=1, max_fields=8)
-    except HTTPException as error:
-        raise RejectedError(f"The upload cannot be read: {error.detail}", status=400) from None
-
-
-async def _body(request: Request, limit: int) -> Any:
-    content = bytearray()
-    async for block in request.stream():
-        content += block
-        if len(content) > limit:
-            raise ServiceError("The body of the request is too large", status=413)
-    if not content:
-        return {}
-    try:
-        return json.loads(content, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        content = await request.body()
+        return loads(content) if content else {}
+    except (ValueError, RecursionError, ClientDisconnect):
         raise RejectedError("The body of the request is not valid JSON", status=400) from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-_STATUS: dict[type, int] = {NotSignedInError: 401, NotFoundError: 404, ConflictError: 409}
-
-
-def _error(error: DeployMagicsError) -> JSONResponse:
-    status = getattr(error, "status", None) or _STATUS.get(type(error), 400)
-    headers = {"WWW-Authenticate": "Token"} if status == 401 else None
-    if status == 503:
-        headers = {"Retry-After": "1"}
-    if status == 429:
-        headers = {"x-ratelimit-reset": "1", "Retry-After": "1"}
-    return JSONResponse({"error": str(error)}, status, headers)

@@ -88,7 +88,7 @@ def audit_list(call: Call) -> list[Json]:
         limit=call.number("limit", 50, least=1),
         offset=call.number("offset", 0, most=10**9),
     )
-    existing = call.services.ubiops.existing(
+    existing = call.ubiops.existing(
         [row.model_id for row in rows] + [row.version_id for row in rows]
     )
     return [shapes.audit(row, existing) for row in rows]

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.datastructures import FormData
-
 from deploy_magics.errors import NotFoundError, RejectedError
+from deploy_magics.server.forms import Form
+from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
-from deploy_magics.server.services.ubiops_revisions import Place
+from deploy_magics.server.services.ubiops_revisions import Place, UbiopsRevisions
 from deploy_magics.server.services.variables import Scope
-from deploy_magics.server.store.tables import Model, Project, Version
+from deploy_magics.server.store.tables import Model, Project
+
+NOBODY = Principal("", "", scopes=frozenset())
 
 
-@contextmanager
-def named(what: str) -> Iterator[None]:
-    """What is not found there is not found under UbiOps' name for it."""
-    try:
-        yield
-    except NotFoundError:
-        raise NotFoundError(f"{what} was not found", status=404) from None
+class named:
+    """What is not found inside is not found under UbiOps' name for it."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, NotFoundError):
+            raise NotFoundError(f"{self._what} was not found", status=404) from None
 
 
 @dataclass
@@ -33,12 +39,17 @@ class Call:
         NotFoundError: there is no such thing, or it is another account's.
     """
 
-    services: Any
+    services: Services
     who: Principal
     path: Mapping[str, str]
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
-    form: FormData | None = None
+    form: Form | None = None
+
+    @property
+    def ubiops(self) -> UbiopsRevisions:
+        s = self.services
+        return UbiopsRevisions(s.store, s.audit, s.versions, s.runs, s.blobs, s.uploads)
 
     def given(self) -> dict[str, Any]:
         """The body, which must be a JSON object."""
@@ -48,22 +59,20 @@ class Call:
 
     def project(self) -> Project:
         with named("Project"):
-            found: Project = self.services.projects.by_name(self.who, self.path["project_name"])
-        return found
+            return self.services.projects.by_name(self.who, self.path["project_name"])
 
     def deployment(self, name: str | None = None) -> Model:
         project = self.project()
         with named("Deployment"):
-            found: Model = self.services.models.by_name(
+            return self.services.models.by_name(
                 self.who, project.id, name or self.path["deployment_name"]
             )
-        return found
 
     def place(self, deployment: str | None = None, version: str | None = None) -> Place:
         """The version that the address names, or another of the same project by name."""
         model = self.deployment(deployment)
         with named("Deployment version"):
-            found: Version = self.services.versions.by_name(
+            found = self.services.versions.by_name(
                 self.who, model.id, version or self.path["version"]
             )
         return Place(model, found)

@@ -28,7 +28,7 @@ def deployments_create(call: Call) -> Json:
     name = rules.name(body.get("name"), "The name of the deployment")
     inputs = rules.direction(body.get("input_type", "structured"), "input")
     outputs = rules.direction(body.get("output_type", "structured"), "output")
-    values = {
+    values: Json = {
         "description": rules.description(body.get("description")),
         "labels": rules.labels(body.get("labels")),
         "input_type": inputs,
@@ -169,7 +169,7 @@ def _available(call: Call, name: str) -> Version:
 
 def _revisions(call: Call, versions: Iterable[Version]) -> dict[str | None, Revision]:
     wanted = {v.active_revision_id for v in versions} | {v.latest_revision_id for v in versions}
-    found = call.services.ubiops.revisions([each for each in wanted if each])
+    found = call.ubiops.revisions([each for each in wanted if each])
     return {row.id: row for row in found}
 
 

@@ -91,8 +91,7 @@ def _queued(call: Call, place: Place, data: Any) -> Run:
         for each in data if isinstance(data, list) else [data]:
             _fits(each, {field["name"] for field in model.input_fields})
     blob = call.services.blobs.put(json.dumps(data).encode())
-    row: Run = call.services.runs.create(call.who, "request", version, prices={INPUT: blob})
-    return row
+    return call.services.runs.create(call.who, "request", version, prices={INPUT: blob})
 
 
 def _fits(data: Any, fields: set[str]) -> None:

@@ -13,6 +13,7 @@ from deploy_magics.server.services import ubiops_templates
 from deploy_magics.server.services.audit import Audit
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.services.runs import Runs
+from deploy_magics.server.services.uploads import Uploads
 from deploy_magics.server.services.versions import Versions
 from deploy_magics.server.store.blobs import Blob, BlobStore, Stage
 from deploy_magics.server.store.database import Store
@@ -35,13 +36,20 @@ class Place:
 
 class UbiopsRevisions:
     def __init__(
-        self, store: Store, audit: Audit, versions: Versions, runs: Runs, blobs: BlobStore
+        self,
+        store: Store,
+        audit: Audit,
+        versions: Versions,
+        runs: Runs,
+        blobs: BlobStore,
+        uploads: Uploads,
     ) -> None:
         self._store = store
         self._audit = audit
         self._versions = versions
         self._runs = runs
         self._blobs = blobs
+        self._uploads = uploads
 
     def upload(self, who: Principal, place: Place, stage: Stage, file_name: str) -> Revision:
         """A new revision of what was received; its build is in the queue.
@@ -54,7 +62,9 @@ class UbiopsRevisions:
             Archive(stage.seal(), roots=("",))
         except ArchiveError as error:
             raise RejectedError(str(error), status=400) from None
-        return self._add(who, place, stage.commit(), UPLOAD, file_name)
+        self._uploads.check_space()
+        with self._store.write():
+            return self._add(who, place, self._uploads.keep(who, stage), UPLOAD, file_name)
 
     def copy(self, who: Principal, place: Place, source: Place) -> Revision:
         """A new revision with the file of another version's active, else latest, revision."""
