@@ -1,0 +1,139 @@
+"""The field's usual figures beside the library's own, and how all of them are written out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from deploy_magics.executor.trades import closed
+
+if TYPE_CHECKING:
+    from deploy_magics.executor.result import BacktestResult
+
+# in the order they are shown; '%' values are percent, as the library's own are
+NAMES: dict[str, str] = {
+    "return_pct": "Return (%)",
+    "buy_and_hold_pct": "Buy and Hold (%)",
+    "trades": "Trades",
+    "win_rate": "Win Rate (%)",
+    "profit_factor": "Profit Factor",
+    "expectancy": "Expectancy",
+    "exposure": "Exposure (%)",
+    "average_trade": "Average Trade (%)",
+    "best_trade": "Best Trade (%)",
+    "worst_trade": "Worst Trade (%)",
+    "average_duration": "Average Trade Duration",
+    "longest_trade": "Longest Trade",
+    "best_day": "Best Day (%)",
+    "worst_day": "Worst Day (%)",
+    "deepest_drawdown": "Deepest Drawdown (%)",
+    "fees": "Fees",
+}
+DURATIONS = frozenset({"average_duration", "longest_trade", "resampled_time"})
+COUNTS = frozenset({"trades"})
+# what a user looks at first
+KEY_METRICS = ("return_pct", "cagr", "sharpe", "max_drawdown", "trades", "win_rate")
+EXPOSED = 0.001  # of the account's value: less is dust that rounding left
+
+
+def further_metrics(
+    history: pd.DataFrame,
+    trades: pd.DataFrame,
+    quote_asset: str | None,
+    prices: Mapping[str, pd.DataFrame] | None = None,
+) -> dict[str, float]:
+    """Figures that the library does not give.
+
+    Args:
+        history: the account by time: a column 'value' and one for each asset.
+        trades: what ``pair_orders`` made of the orders; those still open are left out.
+        prices: frames with a 'close' by time, for buy and hold; it is left out without them.
+
+    Durations are seconds, ``expectancy`` and ``fees`` are in the quote asset, NaN is "there is
+    none" (no trade, no day), infinity is a profit factor without a loss.
+    """
+    value = history["value"]
+    done = closed(trades)
+    profit = done["profit"].to_numpy()
+    won, lost = profit[profit > 0].sum(), -profit[profit < 0].sum()
+    seconds = done["duration"].dt.total_seconds()
+    days = value.groupby(value.index.floor("D")).last().pct_change().dropna()  # type: ignore[attr-defined]
+    figures = {
+        "return_pct": 100 * (value.iloc[-1] / value.iloc[0] - 1) if len(value) else math.nan,
+        "trades": float(len(done)),
+        "win_rate": 100 * (profit > 0).mean() if len(done) else math.nan,
+        "profit_factor": won / lost if lost else (math.inf if won else math.nan),
+        "expectancy": profit.mean() if len(done) else math.nan,
+        "exposure": _exposure(history, quote_asset),
+        "average_trade": done["profit_pct"].mean(),
+        "best_trade": done["profit_pct"].max(),
+        "worst_trade": done["profit_pct"].min(),
+        "average_duration": seconds.mean(),
+        "longest_trade": seconds.max(),
+        "best_day": 100 * days.max() if len(days) else math.nan,
+        "worst_day": 100 * days.min() if len(days) else math.nan,
+        "deepest_drawdown": 100 * (value / value.cummax() - 1).min() if len(value) else math.nan,
+        "fees": trades["fees"].sum(),
+    }
+    held = buy_and_hold(prices or {}, value.index)
+    if held is not None:
+        figures["buy_and_hold_pct"] = 100 * (held.iloc[-1] / held.iloc[0] - 1)
+    return {name: float(figures[name]) for name in NAMES if name in figures}
+
+
+def buy_and_hold(prices: Mapping[str, pd.DataFrame], times: pd.Index) -> pd.Series | None:
+    """What 1.0 put into all symbols alike at the first of these times is worth at each of them."""
+    if not len(times):
+        return None
+    shares = []
+    for frame in prices.values():
+        at = np.searchsorted(frame.index, times, side="right") - 1
+        close = frame["close"].to_numpy()[np.clip(at, 0, len(frame) - 1)]
+        shares.append(close / close[0])
+    return pd.Series(np.mean(shares, axis=0), index=times) if shares else None
+
+
+def metrics_table(result: BacktestResult) -> list[tuple[str, str, str]]:
+    """(key, name to show, value to show) of every metric, the most telling first."""
+    keys = [key for key in KEY_METRICS if key in result.metrics]
+    keys += [key for key in result.metrics if key not in keys]
+    return [
+        (key, metric_name(key, result.metric_names), format_metric(key, result.metrics[key]))
+        for key in keys
+    ]
+
+
+def metric_name(key: str, names: Mapping[str, str] | None = None) -> str:
+    return (names or {}).get(key) or NAMES.get(key) or key.replace("_", " ").capitalize()
+
+
+def format_metric(key: str, value: Any) -> str:
+    """Short and aligned in meaning; the unit stands in the metric's name."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if key in DURATIONS:
+        return str(pd.Timedelta(seconds=round(value))).replace(" 00:00:00", "")
+    if key in COUNTS:
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+
+
+def _exposure(history: pd.DataFrame, quote_asset: str | None) -> float:
+    """Percent of the time in which something other than the quote asset was held or owed."""
+    if len(history) < 2 or quote_asset is None or quote_asset not in history:
+        return math.nan
+    value = history["value"].to_numpy()
+    outside = np.abs(value - history[quote_asset].to_numpy())
+    exposed = outside > EXPOSED * np.abs(value)
+    seconds = np.diff(history.index.to_numpy("datetime64[ns]").astype(np.int64))
+    if not seconds.sum():
+        return math.nan
+    return float(100 * (seconds * exposed[:-1]).sum() / seconds.sum())
