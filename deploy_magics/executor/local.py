@@ -1,0 +1,315 @@
+"""Backtests on this machine, each in a process of its own under a guard."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from deploy_magics.errors import (
+    LimitError,
+    ModelFailedError,
+    RunCancelledError,
+    RunError,
+)
+from deploy_magics.executor import warm as warm_start
+from deploy_magics.executor.data import PriceSet
+from deploy_magics.executor.environment import Environment
+from deploy_magics.executor.process import Guarded, Limits, start_guarded
+from deploy_magics.executor.result import BacktestResult
+from deploy_magics.executor.stream import EventReader, read_log
+from deploy_magics.model.model import Model
+
+__all__ = ["Limits", "LocalRun", "run_backtest", "start_backtest", "write_job"]
+
+Listener = Callable[[dict[str, Any]], None]
+
+POLL = 0.05
+"""Seconds between two looks at the events of a run."""
+
+LIMIT_TEXTS = {
+    "time": "The run met its limit of {seconds:g} seconds.",
+    "memory": "The run met its limit of memory{memory_text}.",
+    "output": "The run printed more than its limit of {output:,} bytes.",
+    "processes": "The run started more than {processes} processes.",
+}
+STATES = {"ended": "succeeded", "cancelled": "cancelled"}
+
+
+class LocalRun:
+    """A backtest that runs, or ran, in a folder of this machine.
+
+    Attributes:
+        id: of this run.
+        folder: where its files are.
+        warm: whether it was forked from a warm process.
+    """
+
+    def __init__(
+        self,
+        guarded: Guarded,
+        *,
+        id: str,
+        model: Model,
+        prices: PriceSet | None,
+        args: Mapping[str, Any],
+        environment: Environment,
+        limits: Limits,
+        warm: bool,
+    ) -> None:
+        self.id = id
+        self.folder = guarded.folder
+        self.warm = warm
+        self.limits = limits
+        self._guarded = guarded
+        self._model = model
+        self._prices = prices
+        self._args = dict(args)
+        self._environment = environment
+
+    @property
+    def state(self) -> str:
+        """``running``, ``succeeded``, ``failed`` or ``cancelled``."""
+        exit = self._guarded.poll()
+        return "running" if exit is None else STATES.get(exit["reason"], "failed")
+
+    status = state
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """All events, as they come, until the run is over."""
+        reader = EventReader(self.folder)
+        while True:
+            over = self._guarded.wait(POLL) is not None
+            yield from reader.read()
+            if over:
+                return
+
+    def logs(self, offset: int = 0) -> str:
+        """What the model printed, from ``offset`` bytes on."""
+        text, end = read_log(self.folder, offset)
+        while True:
+            more, next_end = read_log(self.folder, end)
+            if not more:
+                return text
+            text, end = text + more, next_end
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether the run is over, after at most ``timeout`` seconds."""
+        return self._guarded.wait(timeout) is not None
+
+    def cancel(self) -> None:
+        """Ends the run and everything it started; returns once that is done."""
+        self._guarded.cancel()
+        self._guarded.wait(10.0)
+
+    def result(self, timeout: float | None = None) -> BacktestResult:
+        """Waits for the run's result.
+
+        Raises:
+            TimeoutError: it is not over after ``timeout`` seconds.
+            ModelFailedError: the model raised; its traceback is in the error.
+            LimitError: it met a limit. RunCancelledError: it was stopped.
+        """
+        exit = self._guarded.wait(timeout)
+        if exit is None:
+            raise TimeoutError(f"The run {self.id} is not over yet.")
+        if exit["reason"] != "ended":
+            raise self._error(exit)
+        if not (self.folder / "result.json").exists():
+            raise self._with_logs(
+                ModelFailedError("The model ended its process before it had a result.")
+            )
+        return BacktestResult.from_run_folder(
+            self.folder,
+            model=self._model,
+            prices=self._prices,
+            args=self._args,
+            environment=self._environment,
+            id=self.id,
+        )
+
+    def _error(self, exit: Mapping[str, Any]) -> RunError:
+        reason = exit["reason"]
+        if reason == "cancelled":
+            return self._with_logs(RunCancelledError(f"The run was stopped{self._how_far()}."))
+        if reason in LIMIT_TEXTS:
+            memory = self.limits.memory
+            text = LIMIT_TEXTS[reason].format(
+                seconds=self.limits.seconds or 0,
+                memory_text=f" of {memory / 1e6:,.0f} MB" if memory else "",
+                output=self.limits.output,
+                processes=self.limits.processes,
+            )
+            return self._with_logs(LimitError(text.rstrip(".") + self._how_far() + "."))
+        errors = [e for e in EventReader(self.folder).read() if e["event"] == "error"]
+        if errors:
+            told = errors[0]
+            place = f" ({told['cell']}, line {told['line']})" if told.get("cell") else ""
+            return self._with_logs(
+                ModelFailedError(
+                    f"The model raised {told['message']}{place}.", traceback=told["traceback"]
+                )
+            )
+        how = f"signal {exit['signal']}" if exit.get("signal") else f"exit code {exit.get('code')}"
+        return self._with_logs(ModelFailedError(f"The model's process ended with {how}."))
+
+    def _how_far(self) -> str:
+        """At which simulated date the run was, as far as it said."""
+        last = None
+        for event in EventReader(self.folder).read():
+            if event["event"] == "progress" and event.get("time") is not None:
+                last = event
+        if last is None:
+            return ""
+        moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(last["time"]))
+        return f" at simulated {moment} UTC, {last['done']} of {last['total']} bars"
+
+    def _with_logs(self, error: RunError) -> Any:
+        error.logs = self.logs()[-100_000:]
+        return error
+
+    def __repr__(self) -> str:
+        return f"<run {self.id} of {self._model.name}: {self.state}>"
+
+
+def start_backtest(
+    model: Model,
+    *,
+    prices: PriceSet | None,
+    args: Mapping[str, Any],
+    environment: Environment,
+    engine: str = "fast",
+    limits: Limits | None = None,
+    on_event: Listener | None = None,
+    warm: bool = True,
+    folder: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> LocalRun:
+    """Starts a backtest and returns at once.
+
+    Args:
+        args: ``to start_date end_date initial_values settings``; None values are not said.
+        engine: "fast", or "plain" for the library's own.
+        on_event: called from a thread with each event until the run is over.
+        warm: fork from a process that has the library imported, where there is one.
+        folder: where the run's files go; default a temporary one.
+        env: variables for the model, beside the few that it inherits.
+    """
+    limits = limits or Limits()
+    place = _folder(folder)
+    run_id = place.name if folder is not None else uuid.uuid4().hex[:12]
+    write_job(place, model, kind="backtest", prices=prices, args=args, engine=engine)
+    guarded = warm_start.start(environment, place, limits, env) if warm else None
+    is_warm = guarded is not None
+    if guarded is None:
+        guarded = start_guarded(place, python=environment.python, limits=limits, env=env)
+    run = LocalRun(
+        guarded,
+        id=run_id,
+        model=model,
+        prices=prices,
+        args=args,
+        environment=environment,
+        limits=limits,
+        warm=is_warm,
+    )
+    if on_event is not None:
+        threading.Thread(target=_tell, args=(run, on_event), daemon=True).start()
+    return run
+
+
+def run_backtest(
+    model: Model,
+    *,
+    prices: PriceSet | None,
+    args: Mapping[str, Any],
+    environment: Environment,
+    engine: str = "fast",
+    limits: Limits | None = None,
+    on_event: Listener | None = None,
+    warm: bool = True,
+    folder: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> BacktestResult:
+    """Runs a backtest to its end; see ``start_backtest`` and ``LocalRun.result``.
+
+    An interrupt ends the run and all that it started, and raises RunCancelledError.
+    """
+    run = start_backtest(
+        model,
+        prices=prices,
+        args=args,
+        environment=environment,
+        engine=engine,
+        limits=limits,
+        warm=warm,
+        folder=folder,
+        env=env,
+    )
+    try:
+        _follow(run, on_event)
+    except KeyboardInterrupt:
+        run.cancel()
+    except BaseException:
+        run.cancel()
+        raise
+    return run.result()
+
+
+def _follow(run: LocalRun, on_event: Listener | None) -> None:
+    reader = EventReader(run.folder)
+    while True:
+        over = run.wait(POLL)
+        if on_event is not None:
+            for event in reader.read():
+                on_event(event)
+        if over:
+            return
+
+
+def _tell(run: LocalRun, on_event: Listener) -> None:
+    with contextlib.suppress(OSError):
+        _follow(run, on_event)
+
+
+def _folder(folder: str | os.PathLike[str] | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="deploy_magics-run-"))
+    place = Path(folder).absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def write_job(
+    folder: Path,
+    model: Model,
+    *,
+    kind: str,
+    prices: PriceSet | None,
+    args: Mapping[str, Any],
+    engine: str = "fast",
+    feed: Mapping[str, Any] | None = None,
+) -> None:
+    """Lays the model and ``job.json`` into a run folder."""
+    model.to_folder(folder / "model")
+    job = {
+        "protocol": 1,
+        "kind": kind,
+        "model": str(folder / "model"),
+        "main_script": model.manifest.main_script,
+        "working_directory": model.manifest.working_directory,
+        "type": model.manifest.type,
+        "args": {name: value for name, value in dict(args).items() if value is not None},
+        "prices": prices.write() if prices else [],
+        "engine": engine,
+        "feed": dict(feed or {}),
+        "lines": {name: list(lines) for name, lines in model.origins.items()},
+    }
+    (folder / "job.json").write_text(json.dumps(job), "utf-8")

@@ -1,0 +1,49 @@
+"""What a run is for: a backtest, or a model live on paper."""
+
+import os
+
+from . import blankly_engine, blankly_feed, guards, orders
+from .arguments import Arguments
+from .blankly_calls import Calls
+from .outcome import write
+from .prices import Prices
+
+
+def prepare(run, kind):
+    """Readies the library for this run; what it returns is asked to ``finish`` after the script."""
+    prices = Prices.load(run.job.get("prices"))
+    arguments = Arguments(run.job.get("args"), prices)
+    calls = Calls(run.job, run.events, prices, arguments, run.failures)
+    import blankly
+
+    blankly.reporter.sink = calls
+    blankly._backtesting = kind == "backtest"
+    guards.install(prices.clock, run.failures)
+    orders.watch()
+    if prices:
+        blankly_feed.install(prices, arguments.fees)
+    calls.install()
+    if run.job.get("engine", "fast") == "fast":
+        calls.engine = blankly_engine.install(run.events)
+    if prices:
+        moment = prices.end if run.job.get("type") == "screener" else arguments.start
+        prices.clock.follow(lambda: moment)
+    return Backtest(run, calls)
+
+
+def warm_up():
+    """Imports and makes, ahead of time, what every run needs."""
+    blankly_feed.spot_calls()
+    blankly_feed.futures_interface()
+
+
+class Backtest:
+    def __init__(self, run, calls):
+        self.run = run
+        self.calls = calls
+
+    def finish(self):
+        self.calls.run_the_rest()
+        if self.run.failures.error is None:
+            write(self.run, self.calls)
+            self.run.events.emit("result", path=os.path.join(self.run.folder, "result.json"))
