@@ -10,4 +10,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server_app: Any) -> None:
-    server_app.log.info("deploy_magics: panel routes are ready")
+    from .routes import install
+
+    install(server_app.web_app)
+    server_app.log.info("deploy_magics: the panel's routes are ready.")

@@ -1,0 +1,153 @@
+"""A backtest's result as plain data for the charts of the panel and the widgets."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import NotFoundError
+from ..platforms.blankly import BlanklyClient
+
+if TYPE_CHECKING:
+    from ..executor.result import BacktestResult
+
+POINTS = 1500  # of a line: more than a chart has columns
+SYMBOLS = 4  # whose prices are drawn
+ORDERS = 2000
+LOCAL_RUNS = 20
+
+
+def result_payload(result: BacktestResult, *, points: int = POINTS) -> dict[str, Any]:
+    """What ``labextension/src/types.ts`` calls IResult; JSON without NaN.
+
+    Args:
+        points: at most so many for each line; the highest and lowest of each stretch are kept.
+    """
+    from ..executor.metrics import metrics_table
+
+    rows = metrics_table(result)
+    return {
+        "id": result.id,
+        "title": result.model or "Backtest",
+        "subtitle": subtitle(result),
+        "quote": result.quote_asset or "",
+        "equity": line(result.equity, points),
+        "drawdown": line(result.drawdown, points),
+        "prices": {
+            symbol: line(frame["close"], points)
+            for symbol, frame in list(result.prices.items())[:SYMBOLS]
+        },
+        "trades": _orders(result),
+        "metrics": [{"key": key, "name": name, "value": value} for key, name, value in rows],
+        "notes": [str(note) for note in result.notes],
+    }
+
+
+def remote_payload(client: BlanklyClient, run_id: str) -> dict[str, Any]:
+    """The same, of a backtest that ran on a server."""
+    from ..executor.result import BacktestResult
+
+    run = client.run(run_id)
+    with tempfile.TemporaryDirectory(prefix="deploy-magics-") as folder:
+        place = Path(folder)
+        (place / "result.json").write_text(json.dumps(client.result(run_id)), encoding="utf-8")
+        (place / "result.npz").write_bytes(client.arrays(run_id))
+        result = BacktestResult.from_run_folder(place, args=run.args, id=run_id)
+    payload = result_payload(result)
+    if run.description:
+        payload["title"] = run.description
+    return payload
+
+
+def local_payload(run_id: str) -> dict[str, Any]:
+    """The same, of a backtest that ran on this machine."""
+    from ..executor.history import RunStore
+
+    result = RunStore().get(run_id)
+    if result is None:
+        raise NotFoundError(f"There is no backtest {run_id!r} on this machine.")
+    return result_payload(result)
+
+
+def local_runs(limit: int = LOCAL_RUNS) -> list[dict[str, Any]]:
+    """The newest backtests that ran on this machine, as the panel lists them."""
+    return []
+
+
+def subtitle(result: BacktestResult) -> str:
+    """What was asked for, in one line: symbols, time, start values."""
+    args: Mapping[str, Any] = {**result.args, **result.args_used}
+    parts = [", ".join(result.symbols)]
+    if len(result.history):
+        first, last = result.history.index[0], result.history.index[-1]
+        parts.append(f"{first:%Y-%m-%d} to {last:%Y-%m-%d}")
+    elif args.get("to"):
+        parts.append(f"the last {args['to']}")
+    values = args.get("initial_values") or {}
+    if isinstance(values, Mapping):
+        parts.append(", ".join(f"{amount:g} {asset}" for asset, amount in values.items()))
+    return " · ".join(part for part in parts if part)
+
+
+def line(series: pd.Series, points: int = POINTS) -> list[dict[str, float]]:
+    """A series as points with ascending whole seconds, thinned; gaps and NaN are left out."""
+    times = series.index.to_numpy("datetime64[s]").astype(np.int64)
+    values = series.to_numpy(dtype=float)
+    keep = np.isfinite(values)
+    times, values = times[keep], values[keep]
+    if len(times):
+        last_of_second = np.append(np.diff(times) > 0, True)
+        times, values = times[last_of_second], values[last_of_second]
+    chosen = thinned(values, points)
+    return [{"time": int(times[at]), "value": float(values[at])} for at in chosen]
+
+
+def thinned(values: np.ndarray, points: int) -> np.ndarray:
+    """Places of at most about ``points`` values: first, last, and each stretch's extremes."""
+    count = len(values)
+    if count <= points:
+        return np.arange(count)
+    stretches = np.array_split(np.arange(count), max(1, points // 2 - 1))
+    places = {0, count - 1}
+    for stretch in stretches:
+        part = values[stretch]
+        places.add(int(stretch[part.argmin()]))
+        places.add(int(stretch[part.argmax()]))
+    return np.array(sorted(places))
+
+
+def _orders(result: BacktestResult) -> list[dict[str, Any]]:
+    """The filled orders, in their order of time."""
+    from ..executor.trades import FILLED
+
+    orders = []
+    for order in result.order_list:
+        price, size = _number(order.get("price")), _number(order.get("size"))
+        time = _number(order.get("time")) or _number(order.get("created_at"))
+        filled = str(order.get("status", "done")).lower() in FILLED
+        if filled and price is not None and size is not None and time is not None:
+            orders.append(
+                {
+                    "time": int(time),
+                    "side": str(order.get("side", "")).lower(),
+                    "symbol": str(order.get("symbol", "")),
+                    "size": size,
+                    "price": price,
+                }
+            )
+    return sorted(orders, key=lambda order: order["time"])[:ORDERS]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,185 @@
+"""A real JupyterLab with the panel, in a clean profile, driven by a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / "deploy_magics" / "labextension"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+)
+# generous: the machine may be busy with other tests
+PATIENCE_MS = 60_000
+STARTS = 120.0
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(autouse=True)
+def jp_asyncio_loop() -> None:
+    """Not pytest-jupyter's: it would close the loop that Playwright runs in."""
+
+
+@pytest.fixture(autouse=True)
+def jp_server_cleanup() -> None:
+    """Not pytest-jupyter's, as above."""
+
+
+@dataclass
+class Lab:
+    """A JupyterLab that runs."""
+
+    url: str
+    token: str
+    home: Path
+    notebooks: Path
+
+    def address(self, notebook: str = "") -> str:
+        place = f"lab/tree/{notebook}" if notebook else "lab"
+        return f"{self.url}{place}?reset&token={self.token}"
+
+    def server_log(self) -> str:
+        log = self.home / "state" / "server" / "server.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """JupyterLab with nothing of the user's own: settings, tokens, servers and caches of runs."""
+    home = tmp_path_factory.mktemp("home")
+    notebooks = home / "notebooks"
+    extensions = home / "labextensions"
+    notebooks.mkdir()
+    extensions.mkdir()
+    (extensions / "deploy-magics").symlink_to(BUILT, target_is_directory=True)
+    settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    environment = clean_environment(home)
+    log = (home / "lab.log").open("wb")
+    token = secrets.token_hex(16)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            "--ServerApp.port=0",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.root_dir={notebooks}",
+            "--ServerApp.jpserver_extensions={'deploy_magics.labserver': True}",
+            f"--LabApp.extra_labextensions_path={extensions}",
+            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.news_url=",
+        ],
+        env=environment,
+        cwd=notebooks,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield Lab(await_server(home, process), token, home, notebooks)
+    finally:
+        end_embedded(home)
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+        log.close()
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    dropped = ("JUPYTER", "JPY_", "IPYTHON", "PYTEST_", "DEPLOY_MAGICS_", "XDG_")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(dropped)
+    }
+    cache = os.environ.get("DEPLOY_MAGICS_CACHE")
+    if cache:  # environments of models are shared by content, and slow to make
+        environment["DEPLOY_MAGICS_CACHE"] = cache
+    return {
+        **environment,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "config" / "lab" / "user-settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "DEPLOY_MAGICS_HOME": str(home / "state"),
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
+        "BROWSER": "true",
+    }
+
+
+def await_server(home: Path, process: subprocess.Popen[bytes]) -> str:
+    """The address once it answers."""
+    deadline = time.monotonic() + STARTS
+    while time.monotonic() < deadline:
+        for file in (home / "runtime").glob("jpserver-*.json"):
+            try:
+                facts = json.loads(file.read_text())
+                with urllib.request.urlopen(f"{facts['url']}api", timeout=5):
+                    return str(facts["url"])
+            except (OSError, ValueError, KeyError):
+                pass  # being written, or not up yet
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise AssertionError((home / "lab.log").read_text(errors="replace")[-3000:])
+
+
+def end_embedded(home: Path) -> None:
+    """End the deployment server that a test has started, with what it runs."""
+    subprocess.run(
+        [sys.executable, "-c", "from deploy_magics.actions import embedded; embedded.stop()"],
+        env=clean_environment(home),
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    assert path, "The browser tests need Chromium."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a profile of its own; errors in its console fail the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors, errors
