@@ -1,0 +1,203 @@
+"""From a cell, a folder, a zip or a program to a model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..display import announce
+from ..errors import ManifestError, UsageError
+from ..model import Model
+from .naming import default_name
+from .workspace import Collected, current
+
+
+def collect(
+    source: Model | str | Path | None = None,
+    *,
+    cell: str | None = None,
+    name: str | None = None,
+    include: Sequence[str] = (),
+    only: bool = False,
+    requirements: Sequence[str] = (),
+    python: str | None = None,
+) -> Collected:
+    """The model that is meant, remembered as the last one.
+
+    Args:
+        source: a Model, a folder with blankly.json, a zip, or a program's file; left out, the
+            cell, and without one the model that was collected last.
+        cell: source of the cell that is the main script.
+        name: what the model is called; left out, after the notebook.
+        only: take nothing but cells tagged ``model`` beside the cell.
+        requirements: lines, or one file, in place of what the imports say.
+    """
+    if source is not None and cell is not None:
+        raise UsageError("A cell and a path are two models.", "Use one % to run what is at a path.")
+    workspace = current()
+    if cell is not None:
+        found = _from_cell(cell, name, include, only, requirements, python)
+    elif source is not None:
+        found = _from_source(source, name, include, requirements, python)
+    elif workspace.last is None:
+        raise UsageError(
+            "There is no model yet.", "Put %%backtest on the first line of the strategy's cell."
+        )
+    else:
+        found = _again(workspace.last, name, include, only, requirements, python)
+    workspace.last = found
+    if found.cells:
+        announce("marks", {"cells": list(found.cells)})
+    return found
+
+
+def _from_cell(
+    cell: str,
+    name: str | None,
+    include: Sequence[str],
+    only: bool,
+    requirements: Sequence[str],
+    python: str | None,
+) -> Collected:
+    from ..notebook import ExecutionLog, slice_cells, slice_log
+
+    log: ExecutionLog | None = current().log
+    if not cell.strip():
+        raise UsageError("The cell is empty.", "The strategy goes below the magic's line.")
+    labels: dict[int | None, str] = {}
+    if log is None:
+        found = slice_cells([], cell)
+    else:
+        found = slice_log(log, cell, only_marked=only)
+        labels = {**log.labels, None: _this_cell()}
+    options = {
+        "name": name or default_name(cell),
+        "include": tuple(include),
+        "requirements": tuple(requirements),
+        "python": python,
+    }
+    model = Model.build(
+        str(options["name"]),
+        found,
+        cell_labels=labels,
+        requirements=_requirements(requirements),
+        include=include,
+        python_version=python,
+        settings=_beside("settings.json"),
+        backtest_settings=_beside("backtest.json"),
+    )
+    ids: list[str] = []
+    if log is not None:
+        ids = [cell_id for index in found.cells if (cell_id := log.cells[index].cell_id)]
+        if log.running and log.running[1]:
+            ids.append(log.running[1])
+    return Collected(model, cell, only, options, tuple(dict.fromkeys(ids)))
+
+
+def _from_source(
+    source: Model | str | Path,
+    name: str | None,
+    include: Sequence[str],
+    requirements: Sequence[str],
+    python: str | None,
+) -> Collected:
+    if isinstance(source, Model):
+        return Collected(source)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        model = Model.from_folder(path, include=include, name=name)
+    elif path.suffix == ".zip" and path.is_file():
+        model = Model.from_zip(path, name=name)
+    elif path.suffix == ".py" and path.is_file():
+        model = Model.build(
+            name or path.stem,
+            path.read_text("utf-8"),
+            requirements=_requirements(requirements),
+            include=include,
+            folder=path.parent,
+            python_version=python,
+            settings=_beside("settings.json", path.parent),
+            backtest_settings=_beside("backtest.json", path.parent),
+        )
+        return Collected(model)
+    else:
+        raise UsageError(
+            f"There is no model at {str(source)!r}.",
+            "Name a folder with blankly.json, a zip, or a .py file.",
+        )
+    if requirements:
+        model = model.with_requirements(_requirements(requirements) or ())
+    return Collected(model)
+
+
+def _again(
+    last: Collected,
+    name: str | None,
+    include: Sequence[str],
+    only: bool,
+    requirements: Sequence[str],
+    python: str | None,
+) -> Collected:
+    """The last model; built anew from its cell where something about it is said differently."""
+    if not (name or include or only or requirements or python):
+        return last
+    if last.entry:
+        options: Mapping[str, Any] = last.options
+        return _from_cell(
+            last.entry,
+            name or options["name"],
+            include or options["include"],
+            only or last.only,
+            requirements or options["requirements"],
+            python or options["python"],
+        )
+    if include or only or python:
+        raise UsageError("--include, --only and --python are for a model made of cells.")
+    model = last.model
+    if requirements:
+        model = model.with_requirements(_requirements(requirements) or ())
+    return Collected(renamed(model, name) if name else model)
+
+
+def renamed(model: Model, name: str) -> Model:
+    """The same model under another name; its files stay as they are."""
+    from dataclasses import replace
+
+    return replace(model, name=name)
+
+
+def _requirements(given: Sequence[str]) -> list[str] | str | None:
+    """A file's path, or lines; commas that only part the bounds of one requirement stay in it."""
+    if not given:
+        return None
+    if len(given) == 1 and Path(given[0]).expanduser().is_file():
+        return str(Path(given[0]).expanduser())
+    lines: list[str] = []
+    for piece in given:
+        if lines and re.match(r"\s*[<>=!~]", piece):
+            lines[-1] += f",{piece}"
+        else:
+            lines.append(piece)
+    return lines
+
+
+def _beside(name: str, folder: Path | None = None) -> Mapping[str, Any] | None:
+    """The user's own settings.json or backtest.json, where one lies beside the notebook."""
+    path = (folder or Path()) / name
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path} cannot be read ({error}).", "Mend it or move it.") from None
+    if not isinstance(value, dict):
+        raise ManifestError(f"{path} holds no JSON object.", "Mend it or move it.")
+    return value
+
+
+def _this_cell() -> str:
+    count = getattr(current().shell, "execution_count", None)
+    return f"cell [{count}]" if isinstance(count, int) else "this cell"
