@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,9 +146,9 @@ def cached_bars(symbol: str, digest: str) -> Bars | None:
     """The bars of that content, if this machine still has them."""
     path = _kept(digest)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             columns = {name: arrays[name] for name in COLUMNS}
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     return Bars(symbol, columns, digest, resolution_of(columns["time"]))
 

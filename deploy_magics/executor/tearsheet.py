@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
 from pathlib import Path
@@ -40,10 +41,6 @@ def tearsheet(result: BacktestResult, path: str | Path | None = None) -> Any:
     Raises UsageError where QuantStats is not installed, or the run is shorter than two days.
     """
     try:
-        import matplotlib
-
-        backend = matplotlib.get_backend()
-        matplotlib.use("agg")
         import quantstats
     except ImportError as problem:
         raise UsageError(
@@ -58,13 +55,18 @@ def tearsheet(result: BacktestResult, path: str | Path | None = None) -> Any:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         place = Path(path).expanduser() if path else Path(folder) / "tearsheet.html"
+        title = result.model or "Backtest"
+        fonts = logging.getLogger("matplotlib.font_manager")
+        fonts.addFilter(_nothing)  # it asks for Arial, some hundred times
         try:
-            quantstats.reports.html(
-                returns, benchmark, output=str(place), title=result.model or "Backtest"
-            )
+            quantstats.reports.html(returns, benchmark, output=str(place), title=title)
         finally:
-            matplotlib.use(backend)
+            fonts.removeFilter(_nothing)
         return place if path else Tearsheet(place.read_text("utf-8"))
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    return False
 
 
 def daily_returns(values: pd.Series) -> pd.Series:

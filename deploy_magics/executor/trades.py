@@ -15,7 +15,8 @@ COLUMNS = (
     "fees", "profit", "profit_pct", "duration",
 )  # fmt: skip
 FILLED = frozenset({"done", "filled", "closed", "executed", "partially_filled", "partial"})
-DUST = 1e-9  # of an order's size: what is left of it by rounding
+DUST = 1e-9  # of an order's size: what floating point leaves of it
+REST = 1e-3  # of a lot's size: what a strategy leaves that cuts its sizes to some decimals
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Lot:
     price: float
     size: float
     fee: float  # in quote, for what is left of it
+    whole: float = 0.0  # its size when it was opened
 
 
 def pair_orders(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -33,7 +35,8 @@ def pair_orders(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     ``side`` is long or short, times are UTC, ``fees`` and ``profit`` are in the quote asset,
     profit after fees, ``profit_pct`` of what the entry cost. What is still open stands last,
-    without exit and profit.
+    without exit and profit. The rest that rounding leaves of a lot (under 0.1 %) is no trade of
+    its own: it goes into the next lot, at its own cost.
     """
     lots: dict[str, deque[Lot]] = {}
     rows: list[dict[str, Any]] = []
@@ -44,7 +47,7 @@ def pair_orders(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         while waiting and abs(lot.size) > dust and waiting[0].size * lot.size < 0:
             rows.append(_close(symbol, waiting, lot))
         if abs(lot.size) > dust:
-            waiting.append(lot)
+            _open(waiting, lot)
     rows += [_row(symbol, lot) for symbol, left in lots.items() for lot in left]
     return _table(rows)
 
@@ -65,6 +68,16 @@ def _fill(order: Mapping[str, Any]) -> tuple[str, Lot] | None:
     time = _number(order.get("time")) or _number(order.get("created_at")) or 0.0
     signed = size if side == "buy" else -size
     return str(order.get("symbol", "")), Lot(time, price, signed, _number(order.get("fee")) or 0.0)
+
+
+def _open(waiting: deque[Lot], lot: Lot) -> None:
+    if waiting and abs(waiting[-1].size) <= REST * waiting[-1].whole:
+        rest = waiting.pop()
+        size = rest.size + lot.size
+        lot.price = (rest.price * rest.size + lot.price * lot.size) / size
+        lot.size, lot.fee = size, rest.fee + lot.fee
+    lot.whole = abs(lot.size)
+    waiting.append(lot)
 
 
 def _number(value: Any) -> float | None:

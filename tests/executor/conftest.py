@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from deploy_magics.executor.environment import Environment, ensure_environment
+from deploy_magics.executor.result import BacktestResult
 
 LIBRARY = ("blankly==1.18.25b0", "numpy<2")
 
@@ -23,3 +29,112 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache folder of this test alone."""
     monkeypatch.setenv("DEPLOY_MAGICS_CACHE", str(tmp_path / "cache"))
     yield tmp_path / "cache"
+
+
+START = 1_493_596_800
+
+
+@dataclass
+class FakeModel:
+    """As much of a model as a result asks for."""
+
+    name: str = "RSI"
+    digest: str = "d" * 64
+    files: dict[str, bytes] = field(default_factory=lambda: {"bot.py": b"LOW = 30\nHIGH = 70\n"})
+
+
+def order(side: str, size: float, price: float, hour: float, **more: Any) -> dict[str, Any]:
+    made = {
+        "id": f"{side}-{hour}",
+        "symbol": "EUR-USD",
+        "side": side,
+        "type": "market",
+        "size": size,
+        "price": price,
+        "status": "done",
+        "time": START + 3600 * hour,
+        "fee": 0.0,
+    }
+    return {**made, **more}
+
+
+def account(rows: int = 100, seed: int = 1) -> dict[str, np.ndarray]:
+    steps = np.random.default_rng(seed).normal(0.0002, 0.004, rows)
+    value = 10_000 * np.cumprod(1 + steps)
+    value[0] = 10_000
+    held = np.where(np.arange(rows) % 40 < 20, 0.0, 100.0)
+    return {
+        "time": START + 3600.0 * np.arange(rows),
+        "EUR": held,
+        "USD": value - held,
+        "value": value,
+    }
+
+
+@pytest.fixture
+def make_order() -> Callable[..., dict[str, Any]]:
+    return order
+
+
+@pytest.fixture
+def fake_model() -> type[FakeModel]:
+    return FakeModel
+
+
+@pytest.fixture
+def prices_frame() -> pd.DataFrame:
+    """Hourly prices that begin a day before the account does."""
+    time = START + 3600 * np.arange(-24, 200)
+    close = 1.1 + 0.01 * np.sin(np.arange(len(time)) / 9)
+    columns = {"time": time, "open": close, "high": close, "low": close, "close": close}
+    return pd.DataFrame({**columns, "volume": 1.0})
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """A run's folder as the runtime leaves it; keywords replace parts of its result."""
+
+    def make(name: str = "run", seed: int = 1, rows: int = 100, **parts: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        columns = account(rows, seed)
+        np.savez(folder / "result.npz", **{f"history/{key}": columns[key] for key in columns})
+        record = {
+            "protocol": 1,
+            "metrics": {
+                "cagr": 7.0,
+                "sharpe": 1.5 + seed,
+                "sortino": None,
+                "resampled_time": 86400.0,
+            },
+            "metric_names": {"cagr": "Compound Annual Growth Rate (%)", "sharpe": "Sharpe Ratio"},
+            "orders": [order("buy", 100, 1.10, 20), order("sell", 100, 1.11, 40)],
+            "args_used": {"to": "1y"},
+            "symbols": ["EUR-USD"],
+            "quote_asset": "USD",
+            "exchange": "keyless",
+            "imports": ["blankly"],
+            "callback_errors": [],
+            "engine": "fast",
+            "versions": {"python": "3.11.7", "blankly": "1.18.25b0"},
+            "timings": {"run": 0.1},
+            "strategies": [],
+        }
+        (folder / "result.json").write_text(json.dumps({**record, **parts}))
+        (folder / "output.log").write_text("hello\n")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def make_result(make_folder: Callable[..., Path]) -> Callable[..., BacktestResult]:
+    def make(
+        name: str = "run", *, model: Any = None, prices: Any = None, args: Any = None, **parts: Any
+    ) -> BacktestResult:
+        folder = make_folder(name, **parts)
+        return BacktestResult.from_run_folder(
+            folder, model=model or FakeModel(), prices=prices, args=args or {"to": "1y"}
+        )
+
+    return make
