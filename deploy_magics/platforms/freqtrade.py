@@ -97,8 +97,9 @@ class FreqtradeClient(Research):
             except UnreachableError:
                 gone = True
             else:
-                # its API serves on for a moment before the reload begins
-                if raw.get("state") == "reload_config":
+                # its API serves on for a moment before the reload begins, and answers without a
+                # state for a moment after it
+                if raw.get("state") in ("reload_config", "", None):
                     gone = True
                 elif gone or time.monotonic() > quiet:
                     return said

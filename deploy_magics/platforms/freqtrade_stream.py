@@ -29,7 +29,8 @@ class Source(Protocol):
 
 
 class MessageStream:
-    """Calls ``on_message(kind, data)`` for each message until ``close``.
+    """Calls ``on_message(kind, data)`` for each message until ``close``; kind ``gone`` (no data)
+    says that the connection broke.
 
     It opens the connection again when it breaks, with a new token, waiting 1 s, then 2, up to 30.
 
@@ -79,8 +80,10 @@ class MessageStream:
             except (OSError, websocket.WebSocketException, DeployMagicsError):
                 pass  # gone, reloading, or no websocket there: the caller polls meanwhile
             finally:
-                self.connected = False
+                lost, self.connected = self.connected, False
                 self._first.set()
+            if lost and not self._end.is_set():
+                self._on_message("gone", None)
             if self._end.wait(pause):
                 return
             pause = min(pause * 2, 30.0)

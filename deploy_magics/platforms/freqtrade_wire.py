@@ -30,6 +30,7 @@ from .freqtrade_auth import BasicAuth, TokenAuth
 from .session import Session, Transport
 
 API = "/api/v1"
+SETTLING = 3.0
 _QUERYING = re.compile(r"^Error querying \S+: ")
 
 
@@ -92,7 +93,8 @@ class Wire:
     ) -> Any:
         """One call, made again while the bot refuses connections, and once with a new token."""
         known = {k: v for k, v in (params or {}).items() if v is not None}
-        until = time.monotonic() + (self.patience if patience is None else patience)
+        began = time.monotonic()
+        until = began + (self.patience if patience is None else patience)
         session = self.session if signed else self.open
         renewed = False
         while True:
@@ -106,7 +108,9 @@ class Wire:
                 if damaged(error) and not renewed and isinstance(self.auth, TokenAuth):
                     renewed = self.auth.renew()
                     continue
-                raise refusal(error) from None
+                # just after a reload the API is there before the trader: nothing was done
+                if error.status != 503 or time.monotonic() >= min(until, began + SETTLING):
+                    raise refusal(error) from None
             self._sleep(0.2)
 
     def first_of(self, *calls: tuple[str, str], **options: Any) -> Any:
