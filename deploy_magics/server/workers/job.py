@@ -1,0 +1,86 @@
+"""A claimed run while this worker holds it, as seen from the thread that does the work."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deploy_magics.errors import NotFoundError
+from deploy_magics.executor.process import Limits
+from deploy_magics.server.services import Services, plans
+from deploy_magics.server.store.tables import Revision, Run, Version
+from deploy_magics.server.workers.guarded import await_guard_end
+
+
+class Outcome(NamedTuple):
+    """How a run ended: ``succeeded``, ``failed`` or ``cancelled``, and why."""
+
+    state: str
+    error: str | None = None
+
+
+@dataclass
+class Job:
+    """``stop`` is set when the work must end: the user said so, the worker ends, or the lease was
+    lost; ``lost`` and ``shutdown`` tell which."""
+
+    services: Services
+    run: Run
+    stop: threading.Event = field(default_factory=threading.Event)
+    lost: bool = False
+    shutdown: bool = False
+    progress: dict[str, Any] | None = None
+    state: str = "running"
+    changed: bool = False
+    wake: Callable[[], None] = lambda: None
+
+    @property
+    def folder(self) -> Path:
+        return self.services.settings.run_folder(self.run.id)
+
+    @property
+    def limits(self) -> Limits:
+        """What the plan gives."""
+        plan = plans.get(self.run.plan, kind=self.run.kind)
+        return Limits(seconds=plan.seconds, memory=plan.memory, cpus=plan.cpus)
+
+    def say(self, *, state: str | None = None, progress: Mapping[str, Any] | None = None) -> None:
+        """Note the state or how far it is; written with the next heartbeat."""
+        if state is not None and state != self.state:
+            self.state, self.changed = state, True
+            self.wake()
+        if progress is not None:
+            self.progress, self.changed = dict(progress), True
+
+    def fresh_folder(self) -> Path:
+        """The run's folder, empty: whatever an earlier attempt left there is gone."""
+        await_guard_end(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, mode=0o700)
+        return self.folder
+
+    def version(self) -> Version:
+        with self.services.store.read() as session:
+            found = session.get(Version, self.run.version_id)
+        if found is None:
+            raise NotFoundError("The version of this run was deleted.", status=404)
+        return found
+
+    def revision(self) -> Revision:
+        with self.services.store.read() as session:
+            found = session.get(Revision, self.run.revision_id)
+        if found is None or found.sha256 is None:
+            raise NotFoundError("The zip of this run was deleted.", status=404)
+        return found
+
+    def package(self) -> Path:
+        """The uploaded zip; its bytes are checked against its name."""
+        return self.services.blobs.path(str(self.revision().sha256))
+
+    def variables(self) -> dict[str, str]:
+        """What the process gets in its environment, secrets in the clear."""
+        return self.services.variables.effective(str(self.run.version_id))

@@ -1,0 +1,64 @@
+"""Backtests and screens of models, run by the very executor that the notebook uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from deploy_magics.errors import RunCancelledError, RunError
+from deploy_magics.executor.data import PriceSet
+from deploy_magics.executor.environment import Environment
+from deploy_magics.executor.local import start_backtest
+from deploy_magics.model.model import Model
+from deploy_magics.server.workers.guarded import POLL
+from deploy_magics.server.workers.job import Job, Outcome
+from deploy_magics.server.workers.prepare import environment_of
+
+
+def backtest(job: Job) -> Outcome:
+    """A backtest, or one screen of a screener; its result lies in the run's folder."""
+    folder = job.fresh_folder()
+    model, prices, environment = ready(job)
+    run = start_backtest(
+        model,
+        prices=prices,
+        args=job.run.args or dict(model.manifest.backtest_args or {}),
+        environment=environment,
+        limits=job.limits,
+        on_event=lambda event: _tell(job, event),
+        folder=folder,
+        env=job.variables(),
+    )
+    while not run.wait(POLL):
+        if job.stop.is_set():
+            run.cancel()
+    return _outcome(run.result)
+
+
+def ready(job: Job) -> tuple[Model, PriceSet | None, Environment]:
+    """The model of a run, its prices and its environment, built where it is not there yet."""
+    model = Model.from_zip(job.package())
+    inputs = job.services.runs.inputs(job.run.id)
+    files = {each.symbol: job.services.blobs.path(each.sha256) for each in inputs}
+    prices = PriceSet.from_files(files) if files else None
+    job.say(state="building")
+    python = job.version().python_version or model.manifest.python_version
+    environment = environment_of(job.folder / "environment", python, model.requirements, job.stop)
+    job.say(state="running")
+    return model, prices, environment
+
+
+def _tell(job: Job, event: Mapping[str, Any]) -> None:
+    if event["event"] == "progress":
+        job.say(progress={key: event.get(key) for key in ("done", "total", "time", "equity")})
+
+
+def _outcome(result: Callable[[], object]) -> Outcome:
+    """A run has succeeded when its result is whole, and not because its process ended well."""
+    try:
+        result()
+    except RunCancelledError:
+        return Outcome("cancelled")
+    except RunError as error:
+        return Outcome("failed", str(error))
+    return Outcome("succeeded")

@@ -1,0 +1,270 @@
+"""The loop of a worker: claims what is due, keeps its leases, ends what is to end.
+
+Backtests, screens, builds and requests each have a thread while they run; live models have none
+(``live.py``). A worker that dies leaves batch work to the next one, whose guards have ended it, and
+live models running, which the next one adopts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from sqlalchemy import and_, or_, select
+
+from deploy_magics.errors import DeployMagicsError, RunCancelledError, ServiceError
+from deploy_magics.server.services import Services, plans
+from deploy_magics.server.services.queue import HELD
+from deploy_magics.server.store.tables import Run
+from deploy_magics.server.workers import builds, models
+from deploy_magics.server.workers.job import Job, Outcome
+from deploy_magics.server.workers.live import LiveModels
+
+log = logging.getLogger(__name__)
+
+LEASE = 20.0
+POLL = 0.5
+SCHEDULE_SECONDS = 5.0
+SHORT_KINDS = ("build", "request")
+LONG_KINDS = ("backtest", "screen")
+SHORT_SLOTS = 2
+MAX_LIVE = 200
+WORK: dict[str, Callable[[Job], Outcome]] = {
+    "backtest": models.backtest,
+    "screen": models.backtest,
+    "build": builds.build,
+    "request": builds.request,
+}
+
+
+class Capacity(NamedTuple):
+    """What this machine gives to backtests: cores, and bytes of memory."""
+
+    cpus: float
+    memory: int
+
+    @classmethod
+    def of_this_machine(cls) -> Capacity:
+        return cls(float(os.cpu_count() or 1), int(psutil.virtual_memory().total * 0.8))
+
+
+def owner_prefix(data_dir: Path) -> str:
+    """What the names of all workers of one data folder begin with."""
+    place = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
+    return f"{socket.gethostname()[:60]}:{place}:"
+
+
+class Worker:
+    """Holds the data folder's lock while it lives: there is one worker for each folder."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        capacity: Capacity | None = None,
+        lease: float = LEASE,
+        poll: float = POLL,
+    ) -> None:
+        self._services = services
+        self._queue = services.queue
+        self._capacity = capacity or Capacity.of_this_machine()
+        self._lease, self._poll = lease, poll
+        self._prefix = owner_prefix(services.settings.data_dir)
+        self.owner = f"{self._prefix}{uuid.uuid4().hex[:8]}"
+        self._jobs: dict[str, tuple[Job, threading.Thread]] = {}
+        self._beats: dict[str, float] = {}
+        self._wake = threading.Event()
+        self._stopping = False
+        self._next_tick = 0.0
+        self._live = LiveModels(services, self.owner, lease)
+
+    def stop(self) -> None:
+        """End soon: batch work goes back to the queue, live models go on by themselves."""
+        self._stopping = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Until ``stop``."""
+        self._take_over()
+        while not self._stopping:
+            try:
+                self._step()
+            except ServiceError as error:  # a busy database: the leases outlast a few rounds
+                log.warning("the queue cannot be reached: %s", error)
+            except Exception:
+                log.exception("a round of the worker failed")
+            self._wake.wait(self._poll)
+            self._wake.clear()
+        self._end()
+
+    def _take_over(self) -> None:
+        """What earlier workers of this folder held: adopt living models, queue the rest again."""
+        for row in self._queue.held():
+            if row.owner is None or not row.owner.startswith(self._prefix):
+                continue
+            if row.kind == "live" and self._live.adopt(row):
+                log.info("adopted live run %s", row.id)
+            elif self._queue.release(row.id, row.owner, row.attempts):
+                log.info("queued run %s again", row.id)
+
+    def _step(self) -> None:
+        self._reap()
+        self._beat()
+        self._live.step()
+        self._tick()
+        while self._due() and self._claim():
+            pass
+
+    def _tick(self) -> None:
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + SCHEDULE_SECONDS
+            self._services.schedules.tick()
+
+    def _due(self) -> bool:
+        """Whether a claim may find something: a read, which waits for nobody."""
+        now = time.time()
+        waiting = and_(Run.state == "queued", or_(Run.not_before.is_(None), Run.not_before <= now))
+        lost = and_(Run.state.in_(HELD), Run.lease_until < now, Run.owner != self.owner)
+        with self._services.store.read() as session:
+            return session.scalar(select(Run.id).where(or_(waiting, lost)).limit(1)) is not None
+
+    def _claim(self) -> bool:
+        """Take one run of each sort for which there is room; whether there was any."""
+        taken = [self._claim_short(), self._claim_long(), self._claim_live()]
+        return any(taken)
+
+    def _claim_short(self) -> bool:
+        if len(self._held(SHORT_KINDS)) >= SHORT_SLOTS:
+            return False
+        return self._begin(self._queue.claim(self.owner, self._lease, kinds=SHORT_KINDS))
+
+    def _claim_long(self) -> bool:
+        held = [plans.get(job.run.plan, kind="backtest") for job in self._held(LONG_KINDS)]
+        cpus = self._capacity.cpus - sum(plan.cpus for plan in held)
+        memory = self._capacity.memory - sum(plan.memory for plan in held)
+        row = self._queue.claim(
+            self.owner,
+            self._lease,
+            kinds=LONG_KINDS,
+            # alone on the machine, a plan that is larger than it still runs
+            free_cpus=cpus if held else None,
+            free_memory=memory if held else None,
+        )
+        return self._begin(row)
+
+    def _claim_live(self) -> bool:
+        if len(self._live) >= MAX_LIVE:
+            return False
+        row = self._queue.claim(self.owner, self._lease, kinds=("live",))
+        if row is not None:
+            self._live.begin(row, self._wake.set)
+        return row is not None
+
+    def _held(self, kinds: tuple[str, ...]) -> list[Job]:
+        return [job for job, _ in self._jobs.values() if job.run.kind in kinds]
+
+    def _begin(self, row: Run | None) -> bool:
+        if row is None:
+            return False
+        job = Job(self._services, row, wake=self._wake.set)
+        if row.wanted == "stopped":
+            job.stop.set()
+        thread = threading.Thread(target=self._work, args=(job,), name=f"run {row.id}")
+        self._jobs[row.id] = (job, thread)
+        self._beats[row.id] = time.monotonic()
+        log.info("run %s (%s), attempt %d", row.id, row.kind, row.attempts)
+        thread.start()
+        return True
+
+    def _work(self, job: Job) -> None:
+        run = job.run
+        try:
+            outcome = Outcome("cancelled") if job.stop.is_set() else WORK[run.kind](job)
+        except RunCancelledError:
+            outcome = Outcome("cancelled")
+        except DeployMagicsError as error:
+            outcome = Outcome("failed", str(error))
+        except Exception:
+            log.exception("run %s failed in the worker", run.id)
+            outcome = Outcome("failed", "The service failed; its log says why.")
+        try:
+            self._conclude(job, outcome)
+        finally:
+            self._wake.set()
+
+    def _conclude(self, job: Job, outcome: Outcome) -> None:
+        run, patience = job.run, time.monotonic() + self._lease
+        while not job.lost:
+            try:
+                if outcome.state == "cancelled" and job.shutdown:
+                    self._queue.release(run.id, self.owner, run.attempts)
+                else:
+                    self._queue.finish(
+                        run.id,
+                        self.owner,
+                        run.attempts,
+                        outcome.state,
+                        outcome.error,
+                        progress=job.progress,
+                    )
+                return
+            except ServiceError:
+                if time.monotonic() > patience:
+                    raise
+                time.sleep(self._poll)
+
+    def _reap(self) -> None:
+        for run_id, (_, thread) in list(self._jobs.items()):
+            if not thread.is_alive():
+                thread.join()
+                del self._jobs[run_id]
+                self._beats.pop(run_id, None)
+
+    def _beat(self) -> None:
+        """Lengthen leases, write what changed, and hear what the users want."""
+        wanted = self._wanted()
+        for run_id, (job, _) in self._jobs.items():
+            late = time.monotonic() - self._beats[run_id] > self._lease / 4
+            if wanted.get(run_id) == "stopped":
+                job.stop.set()
+            if not (late or job.changed):
+                continue
+            job.changed = False
+            answer = self._queue.heartbeat(
+                run_id,
+                self.owner,
+                job.run.attempts,
+                self._lease,
+                progress=job.progress,
+                state=job.state,
+            )
+            self._beats[run_id] = time.monotonic()
+            if answer is None:
+                job.lost = True
+            if answer != "running":
+                job.stop.set()
+
+    def _wanted(self) -> dict[str, str]:
+        if not self._jobs:
+            return {}
+        query = select(Run.id, Run.wanted).where(Run.id.in_(list(self._jobs)))
+        with self._services.store.read() as session:
+            return dict(session.execute(query).tuples().all())
+
+    def _end(self) -> None:
+        """Stop what runs here; each thread puts its run back into the queue."""
+        for job, _ in self._jobs.values():
+            job.shutdown = True
+            job.stop.set()
+        for _, thread in self._jobs.values():
+            thread.join(30.0)
+        self._live.leave()
