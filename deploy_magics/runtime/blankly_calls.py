@@ -4,6 +4,7 @@ A main script may backtest its strategies, start them, or only build them. Each 
 with the job's arguments, once, whichever it does; what the library answers is collected.
 """
 
+import functools
 import time
 
 from . import collect
@@ -99,14 +100,10 @@ class Calls:
         Strategy.start = lambda strategy: calls.start_strategy(strategy)
 
     def start_strategy(self, strategy):
-        if self.live is not None:
-            self.live.start_strategy(strategy)
+        """A backtest runs it after the script, a live run starts it then too."""
 
     def start_model(self, model, args):
         self.models[id(model)] = (model, args)
-        if self.live is not None:
-            return self.live.start_model(model, args)
-        return None
 
     def add_prices(self, model, merged):
         """A model that asked for no prices gets all that were given."""
@@ -133,6 +130,8 @@ class Calls:
             self.failures.clock = lambda: controller.time
             self.failures.orders = lambda: collect.last_orders(model.interface)
             self.events.emit("phase", name="running")
+            if self.live is not None:
+                self.live.begin(model)
             moments.append(time.perf_counter())
             try:
                 if self.engine is not None:
@@ -143,6 +142,8 @@ class Calls:
                 self.failures.fatal(error)
                 raise
             finally:
+                if self.live is not None:
+                    self.live.end(model)
                 moments.append(time.perf_counter())
                 self.prices.clock.follow(None)
                 self.events.emit("phase", name="formatting")
@@ -165,14 +166,18 @@ class Calls:
             for name, begin, end in zip(("load", "run", "format"), moments, moments[1:]):
                 self.timings[name] += end - begin
 
+    def built(self):
+        """What the script built, as functions that backtest it."""
+        mine = {id(strategy.model) for strategy in self.strategies}
+        found = [strategy.backtest for strategy in self.strategies if strategy.schedulers]
+        for key, (model, args) in self.models.items():
+            if key not in mine:
+                args = None if args == "done" else args
+                found.append(functools.partial(model.backtest, args))
+        return found
+
     def run_the_rest(self):
-        """After the script: backtests what it built and did not backtest itself."""
-        if self.results:
-            return
-        models = {id(strategy.model): strategy for strategy in self.strategies}
-        for strategy in self.strategies:
-            if strategy.schedulers:
-                strategy.backtest()
-        for key, (model, args) in list(self.models.items()):
-            if key not in models and args != "done":
-                model.backtest(args)
+        """After the script: backtests what it built, unless it did so itself."""
+        if not self.results:
+            for backtest in self.built():
+                backtest()

@@ -2,7 +2,7 @@
 
 import os
 
-from . import blankly_engine, blankly_feed, guards, orders
+from . import blankly_engine, blankly_feed, guards, live, orders
 from .arguments import Arguments
 from .blankly_calls import Calls
 from .outcome import write
@@ -28,6 +28,8 @@ def prepare(run, kind):
     if prices:
         moment = prices.end if run.job.get("type") == "screener" else arguments.start
         prices.clock.follow(lambda: moment)
+    if kind == "live":
+        return live.prepare(run, calls)
     return Backtest(run, calls)
 
 

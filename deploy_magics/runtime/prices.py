@@ -1,22 +1,28 @@
 """The prices a run was given, and the clock that says which of them have happened."""
 
+import threading
+
 
 class Clock:
     """The moment that the model may not look beyond.
 
-    ``now`` is None while nothing is hidden: the library loads prices, or the run is over.
+    ``now`` is None while nothing is hidden: the library loads prices, or the run is over. Each
+    thread that runs a strategy has its own; other threads see the one that was set last.
     """
 
     def __init__(self):
-        self._source = None
+        self._last = None
+        self._mine = threading.local()
 
     @property
     def now(self):
-        return self._source() if self._source is not None else None
+        source = getattr(self._mine, "source", self._last)
+        return source() if source is not None else None
 
     def follow(self, source):
         """From now on ``source()`` is the time; the previous source, to be given back."""
-        previous, self._source = self._source, source
+        previous = getattr(self._mine, "source", self._last)
+        self._mine.source = self._last = source
         return previous
 
     def last_visible(self, stop, resolution):

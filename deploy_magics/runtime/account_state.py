@@ -1,0 +1,57 @@
+"""What a live paper account would lose with its process: kept beside the run, taken up again."""
+
+import threading
+import time
+
+from .events import plain
+from .files import read_json, write_json
+
+SAVE_SECONDS = 0.2
+
+
+class AccountState:
+    """``state.json``: for each strategy the simulated time, its balances and its open orders."""
+
+    def __init__(self, path):
+        self.path = path
+        self.kept = (read_json(path) or {}).get("strategies", {})
+        self.fresh = {}
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    @property
+    def time(self):
+        """The latest moment that an earlier attempt reached; None for a first one."""
+        moments = [entry["time"] for entry in self.kept.values()]
+        return max(moments) if moments else None
+
+    def save(self, number, now, interface):
+        if not hasattr(interface, "local_account"):
+            return  # a futures account begins anew
+        with self._lock:
+            accounts = interface.local_account.local_account
+            self.fresh[str(number)] = {
+                "time": now,
+                "accounts": {name: dict(account) for name, account in accounts.items()},
+                "orders": [
+                    dict(order)
+                    for order in interface.paper_trade_orders
+                    if order["status"] == "pending"
+                ],
+            }
+            if time.monotonic() >= self._next:
+                self._next = time.monotonic() + SAVE_SECONDS
+                write_json(self.path, plain({"strategies": self.fresh}))
+
+    def restore(self, number, model):
+        """Gives ``model`` the account that strategy had."""
+        entry = self.kept.get(str(number))
+        interface = model.interface
+        if entry is None or not hasattr(interface, "local_account"):
+            return
+        accounts = interface.local_account.local_account
+        for name, account in entry["accounts"].items():
+            accounts.setdefault(name, type(next(iter(accounts.values())))())
+            accounts[name].update(account)
+        for order in entry["orders"]:
+            interface.paper_trade_orders.append(order)

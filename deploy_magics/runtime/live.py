@@ -1,0 +1,191 @@
+"""A model live. On a replay it is the backtest with the clock on: the same engine and the same
+paper account go over the same bars, at the pace that was asked for, and tell each order as it
+comes. So a model places the orders of its backtest."""
+
+import os
+import signal
+import threading
+import time
+
+from .account_state import AccountState
+from .orders import orders_of
+from .outcome import write
+
+ACCOUNT_SECONDS = 1.0
+"""The shortest time between two reports of the account while nothing is traded."""
+
+PATIENCE = 1000
+"""How often a model may go on sleeping after it was told to stop, before it is made to."""
+
+
+class Stopped(BaseException):
+    """Ends a model that does not look at ``has_data``; the library does not catch it."""
+
+
+def prepare(run, calls):
+    kind = (run.job.get("feed") or {}).get("kind", "replay")
+    if kind == "replay":
+        return Replay(run, calls)
+    from . import live_feed
+
+    return live_feed.prepare(run, calls, kind)
+
+
+def pace_of(feed):
+    """Bars in a second; 0 for as fast as it goes, None for the time of the prices themselves."""
+    pace = feed.get("pace", 0)
+    return None if pace == "real" else float(pace or 0)
+
+
+class Replay:
+    """Runs what the script built over the given prices, then ends."""
+
+    def __init__(self, run, calls):
+        self.run = run
+        self.calls = calls
+        self.pace = pace_of(run.job.get("feed") or {})
+        self.stopping = threading.Event()
+        self.replaying = False
+        self.begun = 0
+        self.state = AccountState(os.path.join(run.folder, "state.json"))
+        calls.live = self
+        if self.state.time is not None:
+            calls.arguments.given.update(start_date=self.state.time, to=None)
+            run.events.emit("resumed", time=self.state.time)
+        signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
+        self._install()
+
+    def _install(self):
+        from blankly.exchanges.interfaces.paper_trade.backtest_controller import (
+            BackTestController,
+        )
+
+        sleep, replay = BackTestController.sleep, self
+
+        def paced_sleep(controller, seconds):
+            sleep(controller, seconds)
+            replay.step(controller)
+
+        BackTestController.sleep = paced_sleep
+
+    def finish(self):
+        """Called after the script: what it started or built runs now."""
+        self.calls.results.clear()
+        self.replaying = True
+        jobs = self.calls.built()
+        threads = [threading.Thread(target=self._go, args=(job,)) for job in jobs[1:]]
+        for thread in threads:
+            thread.start()
+        if jobs:
+            self._go(jobs[0])
+        for thread in threads:
+            thread.join()
+        if self.run.failures.error is None and self.calls.results:
+            write(self.run, self.calls)
+            self.run.events.emit("result", path=os.path.join(self.run.folder, "result.json"))
+
+    def _go(self, job):
+        try:
+            job()
+        except Stopped:
+            pass
+        except Exception as error:
+            self.run.failures.fatal(error)
+
+    def begin(self, model):
+        """Just before a model's ``main``: what an earlier attempt left is taken up."""
+        if self.replaying:
+            model.backtester.live_watch = Watch(self, model, self.begun)
+            self.begun += 1
+
+    def end(self, model):
+        """Just after it: what its last step did is told."""
+        watch = getattr(model.backtester, "live_watch", None)
+        if watch is not None:
+            watch.tell(model.backtester, model.backtester.time, force=True)
+
+    def step(self, controller):
+        """After each move of the simulated clock."""
+        watch = getattr(controller, "live_watch", None)
+        if watch is None:
+            return
+        watch.step(controller)
+        if self.stopping.is_set():
+            controller.model.has_data = False
+            watch.refused += 1
+            if watch.refused > PATIENCE:
+                raise Stopped()
+
+
+class Watch:
+    """One strategy of a replay: its pace, and what is told of it."""
+
+    def __init__(self, replay, model, number):
+        self.replay = replay
+        self.events = replay.run.events
+        self.model = model
+        self.number = number
+        self.refused = 0
+        self.told = {}
+        self.counts = None
+        self.next_account = 0.0
+        controller = model.backtester
+        replay.state.restore(number, model)
+        self.began, self.sim_began = time.monotonic(), controller.time
+        self.bar = float(controller.min_resolution or 60)
+        self.total = max(1, int((controller.user_stop - controller.time) / self.bar))
+
+    def step(self, controller):
+        now = controller.time
+        self.tell(controller, now)
+        pace = self.replay.pace
+        if pace != 0:
+            passed = now - self.sim_began
+            due = self.began + (passed if pace is None else passed / self.bar / pace)
+            while not self.replay.stopping.is_set():
+                left = due - time.monotonic()
+                if left <= 0:
+                    break
+                self.replay.stopping.wait(min(left, 1.0))
+
+    def tell(self, controller, now, force=False):
+        interface = controller.interface
+        counts = (
+            len(interface.paper_trade_orders),
+            len(interface.executed_orders),
+            len(interface.canceled_orders),
+            len(getattr(interface, "_told_orders", ())),
+        )
+        moved = counts != self.counts
+        if moved:
+            self.counts = counts
+            self.tell_orders(interface)
+        if moved or force or time.monotonic() >= self.next_account:
+            self.next_account = time.monotonic() + ACCOUNT_SECONDS
+            value, values = worth(controller)
+            self.events.emit("account", time=now, value=value, values=values, strategy=self.number)
+            self.replay.state.save(self.number, now, interface)
+            done = int((now - self.sim_began) / self.bar)
+            self.events.progress(min(done, self.total), self.total, now, value, force=force)
+
+    def tell_orders(self, interface):
+        for order in orders_of(interface):
+            if self.told.get(order["id"]) != order["status"]:
+                self.told[order["id"]] = order["status"]
+                self.events.emit("order", strategy=self.number, **order)
+
+
+def worth(controller):
+    """The account's value and what is in it, in the library's own valuation."""
+    try:
+        available, _ = controller.format_account_data(controller.interface, controller.time)
+    except Exception:
+        return None, {}
+    value = None
+    values = {}
+    for name, amount in available.items():
+        if name.startswith("Account Value"):
+            value = amount
+        elif name != "time":
+            values[name] = amount
+    return value, values
