@@ -148,6 +148,11 @@ def root_router(services: Services) -> APIRouter:
     return _router(services, [each for each in ROUTES if each.path in ("/status", "/user")])
 
 
+def extra_routers(services: Services) -> list[APIRouter]:
+    """What stands outside the two prefixes."""
+    return [root_router(services)]
+
+
 def _router(services: Services, routes: list[Route]) -> APIRouter:
     made = APIRouter(tags=["UbiOps"])
     for route in routes:
