@@ -34,6 +34,7 @@ class Workspace:
     log: ExecutionLog | None = None
     last: Collected | None = None
     data: dict[str, Any] = field(default_factory=dict)  # the last --data, by model name
+    arguments: dict[str, dict[str, Any]] = field(default_factory=dict)  # of the last backtest
     handles: dict[str, Any] = field(default_factory=dict)  # runs in the background, by id
     model_name: str = ""  # the last one deployed or named
     project_id: str = ""  # the last one created or named

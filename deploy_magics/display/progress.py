@@ -80,9 +80,14 @@ class Progress:
         return min(1.0, self.done / self.total) if self.total else None
 
     @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+    @property
     def rate(self) -> float:
         """Steps per second so far."""
-        return self.done / max(time.monotonic() - self._began, 1e-6)
+        return self.done / max(self.elapsed, 1e-6)
 
     @property
     def left(self) -> float | None:

@@ -164,9 +164,9 @@ class _Matcher:
 
     matcher_api_version = 2
     matcher_identifier = "deploy_magics"
-    __qualname__ = "deploy_magics"
 
     def __init__(self, shell: Any, commands: Mapping[str, Command | Group]) -> None:
+        self.__qualname__ = "deploy_magics"  # IPython asks each matcher for it
         self._shell = shell
         self._commands = commands
 
