@@ -12,20 +12,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import select
 
 from deploy_magics.errors import DeployMagicsError, RunCancelledError
+from deploy_magics.executor.live import LiveRun, start_live
+from deploy_magics.executor.process import read_exit
 from deploy_magics.executor.stream import EventReader
 from deploy_magics.server.services import Services
 from deploy_magics.server.store.tables import Run
-from deploy_magics.server.workers.guarded import read_json
 from deploy_magics.server.workers.job import Job
 from deploy_magics.server.workers.models import ready
-
-if TYPE_CHECKING:
-    from deploy_magics.executor.live import LiveRun
 
 log = logging.getLogger(__name__)
 
@@ -61,17 +59,10 @@ class LiveModels:
     def adopt(self, row: Run) -> bool:
         """Take over a run of an earlier worker whose process goes on, or has just ended."""
         folder = self._services.settings.run_folder(row.id)
-        if not (folder / "guard.pid").exists() or not (folder / "live.json").exists():
+        if not (folder / "guard.pid").exists():
             return False
-        from deploy_magics.executor.live import LiveRun
-
         live = LiveRun.attach(folder)
-        ended = live.exit
-        if (
-            ended is not None
-            and ended["reason"] == "killed"
-            and read_json(folder / "exit.json") is None
-        ):
+        if live.exit is not None and read_exit(folder) is None:
             return False  # its guard is gone without a word: the machine was restarted
         mine = self._queue.adopt(row.id, self._owner, self._lease)
         if mine is None:
@@ -106,10 +97,8 @@ class LiveModels:
             job.wake()
 
     def _started(self, job: Job) -> LiveRun:
-        from deploy_magics.executor.live import LiveRun, start_live
-
         folder, run = job.folder, job.run
-        if (folder / "live.json").exists():
+        if (folder / "guard.pid").exists():
             earlier = LiveRun.attach(folder)
             if earlier.exit is None:  # the lease of a worker ran out, its model goes on
                 return earlier
@@ -117,7 +106,7 @@ class LiveModels:
         model, prices, environment = ready(job)
         if job.stop.is_set():
             raise RunCancelledError("The run was stopped.")
-        live = start_live(
+        return start_live(
             model,
             prices=prices,
             args=run.args or dict(model.manifest.backtest_args or {}),
@@ -127,8 +116,6 @@ class LiveModels:
             folder=folder,
             env=job.variables(),
         )
-        (folder / "live.json").write_text("{}")
-        return live
 
     def step(self) -> None:
         """Look at each: what its user wants, whether its process is there, its lease."""
@@ -151,7 +138,8 @@ class LiveModels:
         job = watched.job
         if job.stop.is_set() and not watched.told:
             watched.told = True
-            live.stop()
+            # it may take its time, so not here, and by a handle of its own
+            threading.Thread(target=LiveRun.attach(job.folder).stop).start()
         ended = live.exit
         if ended is not None:
             del self._watched[run_id]
@@ -196,8 +184,15 @@ class LiveModels:
         if not (job.changed or time.monotonic() - watched.beat > self._lease / 4):
             return
         job.changed = False
+        if watched.live is not None:
+            job.progress = watched.live.progress
         answer = self._queue.heartbeat(
-            run_id, self._owner, job.run.attempts, self._lease, state=job.state
+            run_id,
+            self._owner,
+            job.run.attempts,
+            self._lease,
+            state=job.state,
+            progress=job.progress,
         )
         watched.beat = time.monotonic()
         if answer is None:
