@@ -212,7 +212,8 @@ def _build(
             f"Install it (pyenv install {version}), or name another: this machine has {have}; "
             "or use --env kernel.",
         )
-    remove_folder(folder)
+    for left in (folder, *folder.parent.glob(f".new-*-{folder.name}")):  # by a killed builder
+        remove_folder(left)
     aside = folder.with_name(f".new-{os.getpid()}-{folder.name}")
     try:
         make_folder(aside, python)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from deploy_magics.display.table import clean
 from deploy_magics.executor.metrics import metrics_table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def result_text(result: BacktestResult) -> str:
     warnings = _warnings(result)
     if warnings:
         lines += ["", *(f"  {text}" for text in warnings)]
-    return "\n".join(lines)
+    return "\n".join(map(clean, lines))
 
 
 def result_html(result: BacktestResult, png: bytes | None = None) -> str:
