@@ -9,7 +9,6 @@ const esModules = [
   'exenv-es6',
   'fancy-canvas',
   'lib0',
-  'lightweight-charts',
   'nanoid',
   'vscode-ws-jsonrpc',
   'y-protocols',
@@ -22,6 +21,11 @@ const base = jestJupyterLab(__dirname);
 module.exports = {
   ...base,
   automock: false,
+  moduleNameMapper: {
+    ...base.moduleNameMapper,
+    // it draws on a canvas, which the tests' DOM has not
+    '^lightweight-charts$': '<rootDir>/src/__tests__/charts.ts'
+  },
   reporters: ['default'],
   testRegex: 'src/__tests__/.*\\.spec\\.tsx?$',
   transformIgnorePatterns: [`/node_modules/(?!(${esModules}).+)`]

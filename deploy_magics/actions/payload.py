@@ -127,7 +127,7 @@ def _orders(result: BacktestResult) -> list[dict[str, Any]]:
     """The filled orders, in their order of time."""
     from ..executor.trades import FILLED
 
-    orders = []
+    orders: list[dict[str, Any]] = []
     for order in result.order_list:
         price, size = _number(order.get("price")), _number(order.get("size"))
         time = _number(order.get("time")) or _number(order.get("created_at"))
@@ -142,7 +142,7 @@ def _orders(result: BacktestResult) -> list[dict[str, Any]]:
                     "price": price,
                 }
             )
-    return sorted(orders, key=lambda order: order["time"])[:ORDERS]
+    return sorted(orders, key=lambda order: int(order["time"]))[:ORDERS]
 
 
 def _number(value: Any) -> float | None:

@@ -21,9 +21,7 @@ LONGEST_WAIT = 20.0  # seconds that a question about logs stays open
 class Overview(ActionHandler):
     @authenticated
     async def get(self) -> None:
-        await self.answer(
-            lambda: {"accounts": self.overviews.all(), "local": local_runs()}
-        )
+        await self.answer(lambda: {"accounts": self.overviews.all(), "local": local_runs()})
 
 
 class Accounts(ActionHandler):
@@ -121,8 +119,6 @@ class OfferedOptions(ActionHandler):
     @authenticated
     async def get(self, action: str) -> None:
         await self.answer(lambda: offered(action))
-
-
 
 
 ID = r"([^/]+)"

@@ -1,4 +1,5 @@
 import { notebookPlugin } from './plugins/notebook';
+import { outputPlugin } from './plugins/output';
 import { panelPlugin } from './plugins/panel';
 
-export default [panelPlugin, notebookPlugin];
+export default [panelPlugin, notebookPlugin, outputPlugin];

@@ -90,7 +90,6 @@ export interface ITrade {
   symbol: string;
   size: number;
   price: number;
-  profit: number | null;
 }
 
 export interface IResult {

@@ -1,0 +1,46 @@
+import { MessageLoop } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+
+import { RequestError } from '../request';
+import { LogsTab } from '../tabs/LogsTab';
+import { ILogs } from '../types';
+import { fakeApi } from './data';
+
+async function text(tab: LogsTab, expected: string): Promise<void> {
+  const deadline = Date.now() + 60_000;
+  while (tab.node.querySelector('pre')?.textContent !== expected && Date.now() < deadline) {
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+  expect(tab.node.querySelector('pre')?.textContent).toBe(expected);
+}
+
+function attached(tab: LogsTab): LogsTab {
+  Widget.attach(tab, document.body);
+  MessageLoop.flush();
+  return tab;
+}
+
+describe('LogsTab', () => {
+  it('follows a run to its end, each piece from where the last one ended', async () => {
+    const parts: ILogs[] = [
+      { text: 'one\n', offset: 4, state: 'running' },
+      { text: 'two\n', offset: 8, state: 'succeeded' },
+      { text: '', offset: 8, state: 'succeeded' }
+    ];
+    const logs = jest.fn().mockImplementation(async () => parts.shift());
+    const tab = attached(new LogsTab(fakeApi({ logs }), 'embedded', 'run-1', 'RSI'));
+    await text(tab, 'one\ntwo\n');
+    expect(logs.mock.calls.map(call => call[2]).slice(0, 2)).toEqual([0, 4]);
+    tab.dispose();
+  });
+
+  it('says that a run is gone, and asks no more', async () => {
+    const logs = jest.fn().mockRejectedValue(new RequestError('There is no such run.', 404));
+    const tab = attached(new LogsTab(fakeApi({ logs }), 'embedded', 'run-1', 'RSI'));
+    await text(tab, '');
+    await new Promise(resolve => setTimeout(resolve, 0));
+    expect(tab.node.querySelector('[role=status]')?.textContent).toBe('There is no such run.');
+    expect(logs).toHaveBeenCalledTimes(1);
+    tab.dispose();
+  });
+});

@@ -1,0 +1,64 @@
+import { h, table } from '../view/dom';
+import { number, showComparison, showResult, utc } from '../view/result';
+import { isDark } from '../view/theme';
+import { drawn } from './charts';
+import { result } from './data';
+
+describe('the view', () => {
+  it('never reads text as HTML', () => {
+    const element = table('<b>caption</b>', ['a'], [['<img src=x>']]);
+    expect(element.querySelector('img, b')).toBeNull();
+    expect(h('p', { title: '"x"' }, '<i>').innerHTML).toBe('&lt;i&gt;');
+  });
+
+  it.each([
+    [1.123456789, '1.12346'],
+    [2, '2'],
+    [12345678, '12345700']
+  ])('writes %d as %s', (value, text) => {
+    expect(number(value)).toBe(text);
+  });
+
+  it('writes times in UTC', () => {
+    expect(utc(0)).toBe('1970-01-01 00:00');
+  });
+
+  it('knows dark from light', () => {
+    expect(isDark('rgb(17, 17, 17)')).toBe(true);
+    expect(isDark('rgb(255, 255, 255)')).toBe(false);
+  });
+});
+
+describe('a result', () => {
+  it('is drawn with its trades on the price, and said in tables', () => {
+    const shown = result();
+    shown.prices = { 'EUR-USD': [{ time: 1000, value: 1.1 }] };
+    const element = document.createElement('div');
+    const view = showResult(element, shown);
+    expect(drawn.map(each => [each.options.title, each.pane])).toEqual([
+      ['Equity', 0],
+      ['Drawdown', 1],
+      ['EUR-USD', 2]
+    ]);
+    expect(drawn[2].markers).toMatchObject([{ time: 1500, shape: 'arrowUp' }]);
+    expect(element.querySelector('dl')?.textContent).toBe('Return (%)10.00');
+    expect(element.querySelector('tbody')?.textContent).toContain('1970-01-01 00:25buy');
+    view.dispose();
+    expect(drawn).toEqual([]);
+  });
+
+  it('is drawn again when the theme changes', async () => {
+    const view = showResult(document.createElement('div'), result());
+    const before = drawn[0];
+    document.body.setAttribute('data-jp-theme-light', 'false');
+    await new Promise(resolve => setTimeout(resolve, 0));
+    expect(drawn[0]).not.toBe(before);
+    view.dispose();
+  });
+
+  it('stands beside others as change from its start', () => {
+    const view = showComparison(document.createElement('div'), [result('A'), result('B')]);
+    expect(drawn.map(each => each.data[1].value.toFixed(2))).toEqual(['0.10', '0.10']);
+    view.dispose();
+  });
+});

@@ -1,0 +1,43 @@
+import { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { Widget } from '@lumino/widgets';
+
+import { IResult } from '../types';
+import { IView, showComparison, showResult } from './result';
+
+/** What `deploy_magics.widgets` puts beside its widgets; it stays in saved notebooks. */
+export const MIME = 'application/vnd.deploy-magics.result+json';
+
+/** Before the widgets' own view, which needs the kernel that made it. */
+export const RANK = -20;
+
+/** Draws the results that an output carries, with or without a kernel. */
+export class ResultRenderer extends Widget implements IRenderMime.IRenderer {
+  constructor() {
+    super();
+    this.addClass('dm-Output');
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    const data = model.data[MIME] as unknown as { results: IResult[] };
+    this._view?.dispose();
+    this._view =
+      data.results.length === 1
+        ? showResult(this.node, data.results[0])
+        : showComparison(this.node, data.results);
+  }
+
+  dispose(): void {
+    this._view?.dispose();
+    this._view = null;
+    super.dispose();
+  }
+
+  private _view: IView | null = null;
+}
+
+export const rendererFactory: IRenderMime.IRendererFactory = {
+  safe: true,
+  mimeTypes: [MIME],
+  defaultRank: RANK,
+  createRenderer: () => new ResultRenderer()
+};
