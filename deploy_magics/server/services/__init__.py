@@ -9,10 +9,12 @@ from sqlalchemy import inspect
 from deploy_magics.server.services.accounts import Accounts
 from deploy_magics.server.services.answers import Answers
 from deploy_magics.server.services.audit import Audit
+from deploy_magics.server.services.deployments import Deployments
 from deploy_magics.server.services.models import Models
 from deploy_magics.server.services.overview import Overview
 from deploy_magics.server.services.projects import Projects
 from deploy_magics.server.services.queue import Queue
+from deploy_magics.server.services.runfiles import RunFiles
 from deploy_magics.server.services.runs import Runs
 from deploy_magics.server.services.schedules import Schedules
 from deploy_magics.server.services.tokens import Tokens
@@ -50,6 +52,8 @@ class Services:
     variables: Variables
     answers: Answers
     overview: Overview
+    deployments: Deployments
+    run_files: RunFiles
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -74,6 +78,14 @@ class Services:
         models = Models(store, audit, projects, quota=settings.account_models)
         versions = Versions(store, audit, models)
         runs = Runs(store, audit, quota=settings.account_queue)
+        schedules = Schedules(store, runs)
+        uploads = Uploads(
+            store,
+            blobs,
+            settings.data_dir,
+            quota=settings.account_storage,
+            free_disk=settings.free_disk,
+        )
         return cls(
             settings=settings,
             store=store,
@@ -85,19 +97,15 @@ class Services:
             projects=projects,
             models=models,
             versions=versions,
-            uploads=Uploads(
-                store,
-                blobs,
-                settings.data_dir,
-                quota=settings.account_storage,
-                free_disk=settings.free_disk,
-            ),
+            uploads=uploads,
             runs=runs,
             queue=Queue(store),
-            schedules=Schedules(store, runs),
+            schedules=schedules,
             variables=Variables(store, audit, keys, projects, models, versions),
             answers=Answers(store),
             overview=Overview(store),
+            deployments=Deployments(store, blobs, models, versions, uploads, runs, schedules),
+            run_files=RunFiles(settings),
         )
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from deploy_magics.errors import ConflictError, NotFoundError, NotSignedInError,
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.services.rules import clean_name
 from deploy_magics.server.services.runs import end_runs
+from deploy_magics.server.services.tokens import Tokens
 from deploy_magics.server.store.database import Store
 from deploy_magics.server.store.tables import Account, Project
 
@@ -22,6 +23,7 @@ _HASHING = threading.BoundedSemaphore(2)
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1024
 PERSONAL = "Personal"
+OWNER = "owner"
 
 
 class Accounts:
@@ -71,6 +73,14 @@ class Accounts:
         with self._store.read() as session:
             return session.scalars(query).first()
 
+    def by_id(self, account_id: str) -> Principal:
+        """Raises NotSignedInError when the account is gone."""
+        with self._store.read() as session:
+            row = session.get(Account, account_id)
+        if row is None:
+            raise NotSignedInError("This account is gone.", status=401)
+        return principal(row)
+
     def by_name(self, name: str) -> Account:
         """By name or e-mail address. Raises NotFoundError."""
         row = self._find(name)
@@ -98,9 +108,26 @@ class Accounts:
         with self._store.write() as session:
             session.merge(self.by_name(name)).password_hash = hashed
 
-    def rename(self, account_id: str, name: str) -> None:
+    def ensure_owner(self) -> tuple[Account, bool]:
+        """The owner's account, and whether it was made just now (without a password)."""
+        with self._store.write():
+            row = self.owner()
+            return (row, False) if row else (self.create(OWNER, owner=True), True)
+
+    def set_up(self, tokens: Tokens, code: str, name: str, password: str) -> None:
+        """The owner's first visit: the one-time code gives the account a name and a password.
+
+        Raises:
+            NotSignedInError: the code was used before, or is too old; of two at once, one wins.
+        """
+        name, hashed = clean_name(name, "account name"), _hash(checked_password(password))
         with self._store.write() as session:
-            session.get_one(Account, account_id).name = clean_name(name, "account name")
+            used = tokens.use_code("setup", code)
+            other = self._find(name)
+            if other is not None and other.id != used.account_id:
+                raise ConflictError(f"There is an account {name!r} already.", status=409)
+            row = session.get_one(Account, used.account_id)
+            row.name, row.password_hash = name, hashed
 
     def remove(self, name: str) -> None:
         """With everything that it has; its runs are stopped.

@@ -12,6 +12,7 @@ from deploy_magics.errors import DeployMagicsError, RejectedError
 from deploy_magics.server.services.accounts import principal
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.services.runs import ACTIVE, Runs
+from deploy_magics.server.store.blobs import Blob
 from deploy_magics.server.store.database import Store
 from deploy_magics.server.store.tables import Account, Run, Schedule, Version
 
@@ -31,7 +32,8 @@ class Schedules:
     ) -> Schedule:
         """Run this version at these times, in place of the model's earlier schedule.
 
-        ``template``: keyword arguments of ``Runs.create`` for each run (args, feed, live, plan).
+        ``template``: keyword arguments of ``Runs.create`` for each run (args, feed, live, plan;
+        prices as ``{symbol: [sha256, size]}``).
         """
         cron = checked_cron(cron)
         with self._store.write() as session:
@@ -48,6 +50,13 @@ class Schedules:
     def of_model(self, model_id: str) -> Schedule | None:
         with self._store.read() as session:
             return session.scalars(select(Schedule).where(Schedule.model_id == model_id)).first()
+
+    def move(self, model_id: str, version_id: str) -> None:
+        """The model's schedule, where it has one, runs this version from now on."""
+        with self._store.write() as session:
+            for row in session.scalars(select(Schedule).where(Schedule.model_id == model_id)):
+                row.version_id, row.enabled = version_id, True
+                row.next_at = next_time(row.cron, time.time())
 
     def enable(self, model_id: str, enabled: bool) -> None:
         with self._store.write() as session:
@@ -72,12 +81,17 @@ class Schedules:
                 if account is None or version is None or (last and last.state in ACTIVE):
                     continue
                 try:
-                    run = self._runs.create(principal(account), "screen", version, **row.template)
+                    run = self._runs.create(principal(account), "screen", version, **_options(row))
                 except DeployMagicsError:
                     continue  # a full queue: the next time may find room
                 row.last_run_id = run.id
                 made.append(run)
         return made
+
+
+def _options(row: Schedule) -> dict[str, Any]:
+    prices = {symbol: Blob(*blob) for symbol, blob in row.template.get("prices", {}).items()}
+    return {**row.template, "prices": prices}
 
 
 def checked_cron(cron: str) -> str:

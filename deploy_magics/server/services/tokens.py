@@ -6,6 +6,7 @@ the refresh token (``sid``): when that is revoked, the id token is refused from 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 import time
@@ -147,7 +148,7 @@ class Tokens:
         token_name: str | None = None,
         seconds: float = CODE_SECONDS,
     ) -> str:
-        """A one-time code: "signin" with the SHA-256 challenge of a verifier, or "setup"."""
+        """A one-time code: "signin" with a verifier's challenge (RFC 7636, S256), or "setup"."""
         text = secrets.token_urlsafe(32)
         row = Code(
             digest=digest(text),
@@ -181,7 +182,7 @@ class Tokens:
         good = row is not None and row.purpose == purpose and row.expires_at > time.time()
         if row is None or not good:
             raise NotSignedInError("This code was used, or it is too old.", status=401)
-        if row.challenge is not None and digest(verifier or "") != row.challenge:
+        if row.challenge is not None and challenge_of(verifier or "") != row.challenge:
             raise NotSignedInError("This code was made for another program.", status=401)
         return row
 
@@ -221,6 +222,12 @@ class Tokens:
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def challenge_of(verifier: str) -> str:
+    """What RFC 7636 calls S256: base64url of the SHA-256, without padding."""
+    hashed = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
+    return base64.urlsafe_b64encode(hashed).rstrip(b"=").decode()
 
 
 def _refused() -> NotSignedInError:

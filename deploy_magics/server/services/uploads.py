@@ -68,6 +68,15 @@ class Uploads:
             raise NotFoundError("You have not uploaded that file here.", "Send it.", status=404)
         return blob
 
+    def drop(self, names: list[str]) -> None:
+        """Remove these blobs where nothing refers to them."""
+        with self._store.write() as session:
+            for sha256 in names:
+                columns = (Upload.sha256, Revision.sha256, RunInput.sha256)
+                queries = [select(column).where(column == sha256).limit(1) for column in columns]
+                if all(session.scalar(query) is None for query in queries):
+                    self._blobs.delete(sha256)
+
     def sweep(self, *, older_than: float = 600.0) -> int:
         """Remove blobs that no account, revision or run refers to; answers how many."""
         with self._store.read() as session:

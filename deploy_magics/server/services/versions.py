@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -210,6 +210,28 @@ class Versions:
             return None
         with self._store.read() as session:
             return session.get(Revision, version.active_revision_id)
+
+    def numbers(self, version_ids: Collection[str]) -> dict[str, int]:
+        """The number of each version, by id."""
+        found: dict[str, int] = {}
+        wanted = list(version_ids)
+        with self._store.read() as session:
+            for start in range(0, len(wanted), 500):
+                part = Version.id.in_(wanted[start : start + 500])
+                found.update(
+                    session.execute(select(Version.id, Version.number).where(part)).tuples().all()
+                )
+        return found
+
+    def active_revisions(self, versions: Sequence[Version]) -> dict[str, Revision]:
+        """The active revision of each, by version id."""
+        wanted = [row.active_revision_id for row in versions if row.active_revision_id]
+        found: dict[str, Revision] = {}
+        with self._store.read() as session:
+            for start in range(0, len(wanted), 500):
+                query = select(Revision).where(Revision.id.in_(wanted[start : start + 500]))
+                found.update({row.version_id: row for row in session.scalars(query)})
+        return found
 
     def _record(self, who: Principal, action: str, row: Version, model: Model, event: str) -> None:
         self._audit.record(

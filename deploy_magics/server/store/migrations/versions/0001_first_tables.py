@@ -103,6 +103,26 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_answers_created_at"), "answers", ["created_at"], unique=False)
     op.create_table(
+        "channels",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("account_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("title", sa.String(length=255), nullable=False),
+        sa.Column(
+            "fields", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False
+        ),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_channels_account_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_channels")),
+        sa.UniqueConstraint(
+            "account_id", "kind", "number", name=op.f("uq_channels_account_id_kind_number")
+        ),
+    )
+    op.create_table(
         "codes",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("purpose", sa.String(length=16), nullable=False),
@@ -184,6 +204,48 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_models")),
         sa.UniqueConstraint("project_id", "name", name=op.f("uq_models_project_id_name")),
+    )
+    op.create_table(
+        "publications",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("channel_id", sa.String(length=36), nullable=False),
+        sa.Column("app", sa.String(length=128), nullable=False),
+        sa.Column("key", sa.String(length=128), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["channel_id"],
+            ["channels.id"],
+            name=op.f("fk_publications_channel_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_publications")),
+        sa.UniqueConstraint("channel_id", "key", name=op.f("uq_publications_channel_id_key")),
+    )
+    op.create_index("ix_publications_channel", "publications", ["channel_id", "id"], unique=False)
+    op.create_table(
+        "subscriptions",
+        sa.Column("channel_id", sa.String(length=36), nullable=False),
+        sa.Column("account_id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["accounts.id"],
+            name=op.f("fk_subscriptions_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["channel_id"],
+            ["channels.id"],
+            name=op.f("fk_subscriptions_channel_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("channel_id", "account_id", name=op.f("pk_subscriptions")),
+    )
+    op.create_index(
+        op.f("ix_subscriptions_account_id"), "subscriptions", ["account_id"], unique=False
     )
     op.create_table(
         "tokens",
@@ -345,6 +407,10 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_tokens_project_id"), table_name="tokens")
     op.drop_index(op.f("ix_tokens_account_id"), table_name="tokens")
     op.drop_table("tokens")
+    op.drop_index(op.f("ix_subscriptions_account_id"), table_name="subscriptions")
+    op.drop_table("subscriptions")
+    op.drop_index("ix_publications_channel", table_name="publications")
+    op.drop_table("publications")
     op.drop_table("models")
     op.drop_index(op.f("ix_uploads_sha256"), table_name="uploads")
     op.drop_table("uploads")
@@ -352,6 +418,7 @@ def downgrade() -> None:
     op.drop_table("run_inputs")
     op.drop_table("projects")
     op.drop_table("codes")
+    op.drop_table("channels")
     op.drop_index(op.f("ix_answers_created_at"), table_name="answers")
     op.drop_table("answers")
     op.drop_index(op.f("ix_runs_version_id"), table_name="runs")
