@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from .deploy import run_in_kernel
 from .feeds import prices_for
 from .kinds import Cell, FilePath, FolderPath, Json, Names, ProjectName, Source
 from .limits import read_limits
+from .naming import notebook_path
 from .sweeps import sweep_model
 from .watch import Watch
 from .workspace import current
@@ -131,6 +133,8 @@ def backtest(
         args=args,
         settings=settings,
     )
+    for warning in found.warnings if cell is not None else ():
+        show(f"! {warning}")
     workspace = current()
     arguments = carried(workspace.arguments.get(found.name, {}), said) if again else said
     workspace.arguments[found.name] = arguments
@@ -194,7 +198,8 @@ def run_here(job: Job) -> BacktestResult:
     known = None if job.fresh else store.find(key)
     if known is not None:
         return known.cached()
-    folder = Path(tempfile.mkdtemp(prefix="deploy_magics-run-"))
+    place = Path(tempfile.mkdtemp(prefix="deploy_magics-"))
+    folder = place / uuid.uuid4().hex[:12]
     try:
         with Watch(job.model.name, folder) as watch:
             result = run_backtest(
@@ -208,7 +213,7 @@ def run_here(job: Job) -> BacktestResult:
                 folder=folder,
             )
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
     return kept(job, result, key)
 
 
@@ -218,7 +223,7 @@ def kept(job: Job, result: BacktestResult, key: str) -> BacktestResult:
 
     notes = tuple(dict.fromkeys([*result.notes, *(job.prices.notes if job.prices else ())]))
     result = replace(result, key=key, notes=notes)
-    RunStore().add(result)
+    RunStore().add(result, notebook=str(notebook_path() or ""))
     last = current().last
     if last is not None and last.model is job.model:
         last.model = settle(job.model, result.imports)
@@ -246,9 +251,3 @@ def key_of(job: Job, environment: Environment) -> str:
     from ..executor.history import run_key
 
     return run_key(job.model, job.args, job.prices, environment, job.engine)
-
-
-def warn(lines: Sequence[str]) -> None:
-    """Show what a user should read before a run."""
-    for line in lines:
-        show(f"! {line}")

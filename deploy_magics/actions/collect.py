@@ -199,5 +199,6 @@ def _beside(name: str, folder: Path | None = None) -> Mapping[str, Any] | None:
 
 
 def _this_cell() -> str:
-    count = getattr(current().shell, "execution_count", None)
+    hook = getattr(current().shell, "displayhook", None)
+    count = getattr(hook, "prompt_count", None)
     return f"cell [{count}]" if isinstance(count, int) else "this cell"

@@ -55,9 +55,30 @@ def _runs() -> list[str]:
     return [run.id for run in client(patience=1).runs(limit=50)]
 
 
+def _plans() -> list[str]:
+    from .session import client
+
+    return [plan.name for plan in client(patience=1).plans()]
+
+
+def _backtests() -> list[str]:
+    from ..executor.history import RunStore
+
+    return [run.id for run in RunStore().list(limit=50)]
+
+
+def _backtest_models() -> list[str]:
+    from ..executor.history import RunStore
+
+    return sorted({run.model for run in RunStore().list(limit=200)})
+
+
 _FINDERS: dict[str, Callable[[], list[str]]] = {
     "project": _projects,
     "model": _models,
     "version": _versions,
     "run": _runs,
+    "plan": _plans,
+    "backtest": _backtests,
+    "backtest-model": _backtest_models,
 }
