@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import re
 import threading
@@ -17,16 +18,19 @@ import zlib
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from deploy_magics.display import Table, when
 from deploy_magics.errors import NotFoundError, RunError
 from deploy_magics.executor import exact_json
 from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.files import write_atomically
+from deploy_magics.executor.metrics import KEY_METRICS, format_metric, metric_name
 from deploy_magics.executor.result import BacktestResult
 
 FORMAT = 1
@@ -80,6 +84,33 @@ def run_key(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class RunList(list[RunSummary]):
+    """Runs, the newest first; shows itself as a table with the numbers that ``get`` takes."""
+
+    def _table(self) -> Table:
+        headings = ["#", "Run", "Model", "When", "Arguments"]
+        headings += [metric_name(key) for key in KEY_METRICS]
+        rows = [
+            [
+                number,
+                run.id[:12],
+                run.model,
+                when(datetime.fromtimestamp(run.created_at, timezone.utc)),
+                _said(run.args),
+                *(format_metric(key, run.metrics.get(key, math.nan)) for key in KEY_METRICS),
+            ]
+            for number, run in enumerate(self, start=1)
+        ]
+        right = range(5, len(headings))
+        return Table(headings, rows, empty="No backtest has been run yet.", right=[0, *right])
+
+    def __repr__(self) -> str:
+        return repr(self._table())
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_()
+
+
 class RunStore:
     """The kept runs; as many processes as like may use one folder at once.
 
@@ -109,7 +140,7 @@ class RunStore:
             return None
 
     def get(self, run: str) -> BacktestResult:
-        """The result of that run, by its id or the beginning of it.
+        """The result of that run, by its id, the beginning of it, or its number in ``list()``.
 
         Raises NotFoundError for an id that is not here or fits several, RunError for a damaged one.
         """
@@ -131,7 +162,7 @@ class RunStore:
 
     def list(
         self, *, notebook: str | None = None, model: str | None = None, limit: int | None = None
-    ) -> list[RunSummary]:
+    ) -> RunList:
         """The runs, the newest first, of one notebook or model where one is named."""
         self._settle()
         found = []
@@ -145,7 +176,7 @@ class RunStore:
                 if model is None or summary.model == model:
                     found.append(summary)
         found.sort(key=lambda summary: summary.created_at, reverse=True)
-        return found[:limit]
+        return RunList(found[:limit])
 
     def remove(self, run: str) -> None:
         run = self._whole_id(run)
@@ -163,6 +194,10 @@ class RunStore:
         here = {name for folder, name in _pending if folder == self.folder}
         if run in here or (self.folder / f"{run}.json").exists():
             return run
+        if run.isdecimal() and len(run) < 5:
+            runs = self.list()
+            if 1 <= int(run) <= len(runs):
+                return runs[int(run) - 1].id
         fitting = {name for name in here if name.startswith(run)}
         fitting |= {path.stem for path in self.folder.glob(f"{run}*.json")}
         if len(fitting) != 1:
@@ -215,6 +250,17 @@ def _writing() -> ThreadPoolExecutor:
         if _writer is None:
             _writer = ThreadPoolExecutor(1, thread_name_prefix="deploy_magics-results")
         return _writer
+
+
+def _said(args: Mapping[str, Any]) -> str:
+    """Arguments on one line, as a user would write them."""
+    parts = []
+    for name, value in args.items():
+        if isinstance(value, dict):
+            parts += [f"{key}={item}" for key, item in value.items()]
+        elif value not in (None, "", [], ()):
+            parts.append(f"{name}={value}")
+    return " ".join(parts)
 
 
 def _summary(result: BacktestResult, notebook: str) -> RunSummary:

@@ -33,6 +33,15 @@ NAMES: dict[str, str] = {
     "deepest_drawdown": "Deepest Drawdown (%)",
     "fees": "Fees",
 }
+# the library's own, where only a key is at hand
+LIBRARY_NAMES = {
+    "cagr": "CAGR (%)",
+    "cum_returns": "Cumulative Returns (%)",
+    "max_drawdown": "Max Drawdown (%)",
+    "sharpe": "Sharpe Ratio",
+    "sortino": "Sortino Ratio",
+    "calmar": "Calmar Ratio",
+}
 DURATIONS = frozenset({"average_duration", "longest_trade", "resampled_time"})
 COUNTS = frozenset({"trades"})
 # what a user looks at first
@@ -108,7 +117,12 @@ def metrics_table(result: BacktestResult) -> list[tuple[str, str, str]]:
 
 
 def metric_name(key: str, names: Mapping[str, str] | None = None) -> str:
-    return (names or {}).get(key) or NAMES.get(key) or key.replace("_", " ").capitalize()
+    return (
+        (names or {}).get(key)
+        or NAMES.get(key)
+        or LIBRARY_NAMES.get(key)
+        or key.replace("_", " ").capitalize()
+    )
 
 
 def format_metric(key: str, value: Any) -> str:

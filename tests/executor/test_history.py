@@ -69,6 +69,12 @@ def test_lists_are_newest_first(store: RunStore, make_result: Make) -> None:
     first = store.list()[-1]
     assert (first.args, first.symbols, first.initial_value) == ({"to": "0y"}, ("EUR-USD",), 10_000)
     assert first.metrics["sharpe"] == 2.5
+    assert store.get("3").id == "run0"
+    text = repr(store.list())
+    assert "to=1y" in text
+    assert "Sharpe Ratio" in text
+    assert "run1" in store.list()._repr_html_()
+    assert repr(store.list(model="other")) == "No backtest has been run yet."
 
 
 def test_by_id_or_its_beginning(store: RunStore, make_result: Make) -> None:

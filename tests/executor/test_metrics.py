@@ -127,7 +127,7 @@ def test_the_table_begins_with_what_tells_most(make_result: Callable[..., Backte
     names = {key: name for key, name, _ in table}
     assert names["cagr"] == "Compound Annual Growth Rate (%)"
     assert names["win_rate"] == "Win Rate (%)"
-    assert names["sortino"] == "Sortino"
+    assert names["sortino"] == "Sortino Ratio"
     assert len(table) == len(names)
 
 
