@@ -13,9 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import NewConnectionError
 
 from ..errors import (
     ConflictError,
@@ -27,6 +25,7 @@ from ..errors import (
     UnreachableError,
 )
 from .freqtrade_auth import BasicAuth, TokenAuth
+from .reach import never_sent
 from .session import Session, Transport
 
 API = "/api/v1"
@@ -101,7 +100,7 @@ class Wire:
             try:
                 return session.json(method, path, params=known, json=json, retry=False)
             except UnreachableError as error:
-                again = refused(error) or method == "GET"
+                again = never_sent(error) or method == "GET"
                 if not again or time.monotonic() >= until:
                     raise
             except PlatformError as error:
@@ -127,15 +126,6 @@ class Wire:
         if not isinstance(self.auth, TokenAuth):
             raise NotSignedInError("This connection holds no token.", "Sign in with %bot connect.")
         return self.auth.access_token()
-
-
-def refused(error: BaseException) -> bool:
-    """Whether the call never reached the bot, so that nothing can have been done."""
-    cause = error.__cause__ or error.__context__
-    if not isinstance(cause, requests.ConnectionError):
-        return False
-    reason = getattr(cause.args[0] if cause.args else None, "reason", None)
-    return isinstance(reason, NewConnectionError)
 
 
 def damaged(error: PlatformError) -> bool:

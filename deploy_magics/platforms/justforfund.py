@@ -117,6 +117,7 @@ class JustForFundClient:
             base, auth=KeyAuth(key, secret), timeout=timeout, transport=transport
         )
         self.server = base[: -len(API)]
+        self.app = key
 
     def __repr__(self) -> str:
         return f"<JustForFund at {self.server}>"

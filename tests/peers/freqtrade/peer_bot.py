@@ -31,9 +31,9 @@ DEADLINE = 120.0
 # every family of addresses that ccxt knows for this exchange, of both ages
 _ADDRESSES = """v1 v3 wapi sapi sapiV2 sapiV3 sapiV4 fapiPublic fapiPublicV2 fapiPublicV3 fapiData
     fapiPrivate fapiPrivateV2 fapiPrivateV3 dapiPublic dapiPrivate dapiPrivateV2 dapiData
-    eapiPublic eapiPrivate papi papiV2""".split()
+    eapiPublic eapiPrivate papi papiV2"""
 
-STRATEGY_2026 = '''
+STRATEGY_2026 = """
 import talib.abstract as ta
 from freqtrade.strategy import IStrategy
 
@@ -65,8 +65,8 @@ class Busy(Quiet):
     def populate_exit_trend(self, dataframe, metadata):
         dataframe.loc[dataframe["rsi"] > 55, "exit_long"] = 1
         return dataframe
-'''
-STRATEGY_2020 = '''
+"""
+STRATEGY_2020 = """
 from freqtrade.strategy.interface import IStrategy
 
 
@@ -87,7 +87,7 @@ class Quiet(IStrategy):
     def populate_sell_trend(self, dataframe, metadata):
         dataframe["sell"] = 0
         return dataframe
-'''
+"""
 
 
 def interpreter(name: str) -> str:
@@ -134,7 +134,7 @@ def until(check: Callable[[], Any], what: str, deadline: float = DEADLINE) -> An
 
 def _base(market: Market, port: int) -> dict[str, Any]:
     api = dict.fromkeys(("public", "private", "v3"), f"{market.url}/api/v3")
-    urls = {name: f"{market.url}/{name}" for name in _ADDRESSES} | api
+    urls = {name: f"{market.url}/{name}" for name in _ADDRESSES.split()} | api
     return {
         "dry_run": True,
         "dry_run_wallet": 10000,

@@ -20,9 +20,7 @@ def run(shell, bot):
 
 def test_connecting(shell, bot, monkeypatch):
     said = shell.run_cell(f"%bot connect {bot.url} --token-env BOT_PASSWORD --as alpha")
-    assert repr(said) == (
-        f"alpha: freqtrade 2026.9 at {bot.url}, strategy Quiet, running, dry run"
-    )
+    assert repr(said) == (f"alpha: freqtrade 2026.9 at {bot.url}, strategy Quiet, running, dry run")
     assert shell.run_cell("%bot bots").loc["alpha", "state"] == "running"
     shell.run_cell("%bot disconnect")
     with pytest.raises(NotSignedInError, match="%bot connect"):
