@@ -164,7 +164,13 @@ class RejectedError(PlatformError):
 
 
 class RateLimitError(PlatformError):
-    """Too many requests."""
+    """Too many requests.
+
+    Attributes:
+        retry_after: seconds to wait, None where the service does not say.
+    """
+
+    retry_after: float | None = None
 
 
 class ServiceError(PlatformError):
