@@ -24,7 +24,7 @@ def prepare(run, kind):
         blankly_feed.install(prices, arguments.fees)
     calls.install()
     if run.job.get("engine", "fast") == "fast":
-        calls.engine = blankly_engine.install(run.events)
+        calls.engine = blankly_engine.install(run.events, run.failures)
     if prices:
         moment = prices.end if run.job.get("type") == "screener" else arguments.start
         prices.clock.follow(lambda: moment)

@@ -27,7 +27,7 @@ def write(run, calls):
         versions=versions(),
         imports=imports(run.model),
         notes=calls.arguments.notes,
-        timings=dict(run.timings, **calls.timings),
+        timings=timings(run, calls),
         strategies=results[1:],
         screeners=[screener.formatted_results for screener in calls.screeners],
         exchanges=calls.exchanges,
@@ -36,6 +36,15 @@ def write(run, calls):
     numpy.savez(buffer, **arrays)
     write_atomic(os.path.join(run.folder, "result.npz"), buffer.getbuffer())
     write_json(os.path.join(run.folder, "result.json"), plain(outcome))
+
+
+def timings(run, calls):
+    """Seconds by phase; ``callback``, of ``run``, is what the model's own code took (the fast
+    engine measures some of the calls, the plain one none)."""
+    found = dict(run.timings, **calls.timings)
+    found["callback"] = getattr(calls.engine, "callback_seconds", None)
+    found["bars"] = sum(result["bars"] for result in calls.results)
+    return found
 
 
 def versions():
