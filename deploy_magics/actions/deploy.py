@@ -202,7 +202,7 @@ def failed(here: BlanklyClient, name: str, run: Run) -> ModelFailedError:
 
 def _say(line: Progress, name: str, run: Run) -> None:
     line.label = f"{name}: {run.state}"
-    line.phase(", ".join(text for _, text in progress_lines(run.progress)) or " ")
+    line.update(0, note=", ".join(text for _, text in progress_lines(run.progress)))
 
 
 def run_in_kernel(cell: str) -> None:

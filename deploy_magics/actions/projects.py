@@ -37,14 +37,18 @@ def projects(*, create: str | None = None, description: str = "") -> Projects:
     """List the projects of your account, and create one.
 
     Args:
-        create: name of a project to create; what you deploy goes there from now on.
+        create: name of a project to create, where there is none of that name yet; what you
+            deploy goes there from now on.
         description: what the new project is about.
     """
     here = client()
     note = ""
     if create is not None:
-        made = create_project(create, description)
-        note = f"Created {made.name}; what you deploy goes there from now on."
+        there = next((each for each in here.projects() if each.name == create.strip()), None)
+        made = there or create_project(create, description)
+        current().project_id = made.id
+        did = "is there already" if there else "is created"
+        note = f"{made.name} {did}; what you deploy goes there from now on."
     elif description:
         raise UsageError("--description goes with --create NAME.")
     found = tuple(here.projects())

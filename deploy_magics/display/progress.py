@@ -12,6 +12,7 @@ from typing import Any
 from .surface import announce, mode
 
 EVERY = 0.2  # seconds between two updates
+FIRST = 0.4  # seconds before the first one: what is done sooner needs no bar
 
 
 def progress(total: float | None, label: str) -> Progress:
@@ -62,7 +63,8 @@ class Progress:
             self._update(force=True)
 
     def update(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Say how far it is; shown at most five times a second."""
+        """Say how far it is; shown at most five times a second, and not at
+        all where it is done at once."""
         self.done = done
         self.total = total or self.total
         self.note = note or self.note
@@ -107,7 +109,7 @@ class Progress:
 
     def _update(self, force: bool = False) -> None:
         now = time.monotonic()
-        if force or now - self._shown >= EVERY:
+        if force or (now - self._shown >= EVERY and now - self._began >= FIRST):
             self._shown = now
             self._draw()
             self._announce()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -62,7 +63,11 @@ def _bundle_by(factory: Callable[[Any], Any]) -> Callable[..., Any]:
     def bundle(thing: Any, **_: Any) -> Any:
         if mode() != "widget":
             return None
-        made = factory(thing)._repr_mimebundle_()
+        try:
+            made = factory(thing)._repr_mimebundle_()
+        except Exception as error:  # the result is there; only its widget is not
+            warnings.warn(f"{type(thing).__name__} has no widget: {error!r}", stacklevel=2)
+            return None
         data, metadata = made if isinstance(made, tuple) else (made, {})
         data = dict(data or {})
         data["text/plain"] = repr(thing)
