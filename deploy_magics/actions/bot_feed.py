@@ -20,6 +20,7 @@ from ..platforms.freqtrade_stream import MessageStream
 
 KEPT_TRADES = 2000
 KEPT_POINTS = 1000
+_ACCESS_LOGS = ("werkzeug", "uvicorn.access")  # our own questions, mostly
 Row = dict[str, Any]
 
 
@@ -31,6 +32,7 @@ class Snapshot:
         state: ``running``, ``paused``, ``stopped``, ``reload_config``, or ``away``.
         curve: points [time, profit]: each closed trade's end, then what was seen since.
         via: ``websocket`` or ``polling``.
+        speaks: whether it may have a websocket (bots of 2020 have none).
     """
 
     name: str
@@ -43,6 +45,7 @@ class Snapshot:
     strategy: str = ""
     stake: str = ""
     dry_run: bool = True
+    speaks: bool = False
     slots: tuple[int, int] = (0, -1)
     profit: float = 0.0
     profit_closed: float = 0.0
@@ -86,9 +89,11 @@ class BotReader:
             "strategy": str(config["strategy"] or ""),
             "stake": str(config["stake_currency"] or ""),
             "dry_run": bool(config["dry_run"]),
+            "speaks": config["api_version"] is not None,
         }
         with contextlib.suppress(NotFoundError):  # a bot of early 2020 tells no logs
-            found["logs"] = tuple(_line(record) for record in self.client.logs(12)["logs"])
+            records = [row for row in self.client.logs(80)["logs"] if row[2] not in _ACCESS_LOGS]
+            found["logs"] = tuple(_line(record) for record in records[-12:])
         with contextlib.suppress(ConflictError):  # a stopped bot tells less
             self._money(found, now)
         return replace(self.last, **found)
@@ -109,7 +114,7 @@ class BotReader:
         )
         self._seen.append((now, found["profit"]))
         del self._seen[:-KEPT_POINTS]
-        found["curve"] = (*_closed_curve(ended), *self._seen)
+        found["curve"] = (*_closed_curve(ended, self._seen[0][0]), *self._seen)
         count = self.client.count()
         found["slots"] = (int(count["current"]), int(count["max"]))
         found["trades"] = tuple(_open_row(row) for row in self.client.status())
@@ -164,7 +169,7 @@ class Feed:
             while not self._end.is_set():
                 self._wake.clear()
                 self._tell(self._reader.read())
-                if not opened and self._reader.last.state != "away":
+                if not opened and self._reader.last.speaks:
                     opened = True
                     self._stream.open(wait=2.0)
                     self._tell(self._reader.last)
@@ -212,11 +217,13 @@ def _closed_row(row: Row) -> Row:
     }
 
 
-def _closed_curve(ended: list[Row]) -> list[tuple[float, float]]:
-    """Profit after each closed trade, thinned to a thousand points."""
+def _closed_curve(ended: list[Row], until: float) -> list[tuple[float, float]]:
+    """Profit after each trade that was closed before ``until``, thinned to a thousand points."""
     total, points = 0.0, []
     for row in ended:
+        at = (row["close_timestamp"] or 0) / 1000
         total += float(row["profit_abs"] or 0)
-        points.append(((row["close_timestamp"] or 0) / 1000, total))
+        if at < until:
+            points.append((at, total))
     step = max(1, len(points) // KEPT_POINTS)
     return points[::step] if step == 1 else [*points[::step], points[-1]]

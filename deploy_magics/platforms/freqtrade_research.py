@@ -74,7 +74,7 @@ class Research:
 
     def logs(self, limit: int | None = 50) -> Json:
         """``logs``: records of [text, time in ms, logger, level, message]."""
-        return dict(self.wire.get("logs", limit=limit))
+        return shape.logs(self.wire.get("logs", limit=limit))
 
     def health(self) -> Json:
         """When the bot last worked through its pairs."""

@@ -16,10 +16,14 @@ but changed their meaning. The functions here turn an answer of either age into 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Json = dict[str, Any]
+# a bot writes the address of a websocket into its log, with the token that opens it
+_SECRET = re.compile(r"(token=)[^\s&\"']+|eyJ[\w-]+\.[\w-]+\.[\w-]+")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 _TRADE_RENAMED = {
     "current_profit": "profit_ratio",
@@ -225,6 +229,17 @@ def periods(raw: Mapping[str, Any]) -> Json:
         for row in raw["data"]
     ]
     return {**raw, "data": rows}
+
+
+def logs(raw: Mapping[str, Any]) -> Json:
+    """``logs`` without colours, and without the tokens that a bot writes into its log."""
+    return {**raw, "logs": [[clean(part) for part in record] for record in raw["logs"]]}
+
+
+def clean(part: Any) -> Any:
+    if not isinstance(part, str):
+        return part
+    return _SECRET.sub(r"\1***", _COLOURS.sub("", part))
 
 
 def _date(milliseconds: Any) -> str:

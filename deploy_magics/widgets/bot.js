@@ -23,7 +23,7 @@ function number(value, digits = 2) {
 function signed(value) {
   if (value == null) return make("span", {}, "–");
   const text = `${value > 0 ? "+" : ""}${number(value)}`;
-  return make("span", { class: value < 0 ? "dm-down" : "dm-up" }, text);
+  return make("span", { class: value < 0 ? "dm-down" : value > 0 && "dm-up" }, text);
 }
 
 function clock(seconds) {
@@ -128,7 +128,7 @@ function render({ model, el }) {
   }
 
   function money(bot) {
-    const slots = bot.slots[1] < 0 ? `${bot.slots[0]}` : `${bot.slots[0]} of ${bot.slots[1]}`;
+    const slots = bot.slots[1] < 1 ? `${bot.slots[0]}` : `${bot.slots[0]} of ${bot.slots[1]}`;
     const fact = (label, value) => make("div", {}, make("span", { class: "dm-faint" }, label), value);
     const currencies = bot.currencies
       .map((each) => `${each.currency} ${number(each.balance, each.balance < 1 ? 6 : 2)}`)
@@ -204,7 +204,9 @@ function render({ model, el }) {
   function draw() {
     if (held) return;
     const focused = root.contains(document.activeElement) ? place(document.activeElement) : null;
-    const scrolled = [...root.querySelectorAll("pre")].map((log) => log.scrollTop);
+    const scrolled = [...root.querySelectorAll("pre")].map((log) =>
+      log.scrollTop + log.clientHeight < log.scrollHeight - 8 ? log.scrollTop : null,
+    );
     root.replaceChildren(...model.get("bots").map(card));
     root.querySelectorAll("pre").forEach((log, i) => {
       log.scrollTop = scrolled[i] ?? log.scrollHeight;

@@ -29,7 +29,7 @@ def one_bot(snapshot: Snapshot, *, ended: bool = False) -> str:
     if snapshot.problem:
         lines.append(f"  ! {snapshot.problem}")
     if snapshot.at:
-        bound = "" if most < 0 else f" of {most}"
+        bound = "" if most < 1 else f" of {most}"
         lines.append(
             f"  profit {snapshot.profit:+.2f} {stake} (closed {snapshot.profit_closed:+.2f})"
             f"   balance {snapshot.balance:.2f} {stake}   open {current}{bound}"

@@ -30,7 +30,7 @@ AGES = ("2020.8", "2026.9")
 
 def token(name, seconds=900):
     claims = json.dumps({"iat": 1000, "exp": 1000 + seconds, "n": name}).encode()
-    return f"head.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.sign"
+    return f"eyJhead.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.sign"
 
 
 class FakeBot:
@@ -237,3 +237,10 @@ def test_a_call_that_broke_off_is_not_made_again():
     with pytest.raises(UnreachableError):
         client(bot, patience=30).forceenter("BTC/USDT")
     assert bot.calls().count(("POST", "forceenter")) == 1
+
+
+def test_logs_hold_no_tokens_and_no_colours():
+    line = f'"\x1b[31m\x1b[1mGET /api/v1/message/ws?token={token("a")} HTTP/1.1\x1b[0m" 404'
+    raw = {"log_count": 1, "logs": [["2026", 1.0, "werkzeug", "INFO", f"{line} {token('b')}"]]}
+    found = client(FakeBot(says={("GET", "logs"): (200, raw)})).logs()["logs"][0][4]
+    assert found == '"GET /api/v1/message/ws?token=*** HTTP/1.1" 404 ***'
