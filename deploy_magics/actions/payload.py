@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..errors import NotFoundError
 from ..platforms.blankly import BlanklyClient
 
 if TYPE_CHECKING:
@@ -70,15 +69,29 @@ def local_payload(run_id: str) -> dict[str, Any]:
     """The same, of a backtest that ran on this machine."""
     from ..executor.history import RunStore
 
-    result = RunStore().get(run_id)
-    if result is None:
-        raise NotFoundError(f"There is no backtest {run_id!r} on this machine.")
-    return result_payload(result)
+    return result_payload(RunStore().get(run_id))
 
 
 def local_runs(limit: int = LOCAL_RUNS) -> list[dict[str, Any]]:
     """The newest backtests that ran on this machine, as the panel lists them."""
-    return []
+    from ..executor.history import RunStore
+
+    return [
+        {
+            "id": run.id,
+            "model": run.model or "Backtest",
+            "createdAt": run.created_at,
+            "description": ", ".join(run.symbols),
+            "summary": _summary(run.metrics),
+        }
+        for run in RunStore().list(limit=limit)
+    ]
+
+
+def _summary(metrics: Mapping[str, Any]) -> str:
+    """A backtest in a word: what it earned."""
+    earned = _number(metrics.get("return_pct"))
+    return "" if earned is None else f"{earned:+.2f} %"
 
 
 def subtitle(result: BacktestResult) -> str:

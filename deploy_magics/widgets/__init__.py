@@ -12,7 +12,7 @@ from typing import Any
 SHOWN = {
     "deploy_magics.executor.result:BacktestResult": "result:result_widget",
     "deploy_magics.executor.compare:Comparison": "result:comparison_widget",
-    "deploy_magics.actions.deploy:Deployment": "run:deployment_widget",
+    "deploy_magics.actions.deployment:Deployment": "run:deployment_widget",
     "deploy_magics.actions.projects:Projects": "projects:ProjectsWidget",
 }
 

@@ -25,7 +25,7 @@ class ResultWidget(anywidget.AnyWidget):
     """
 
     _esm = BUNDLE if BUNDLE.exists() else "export default { render() {} }"
-    results = traitlets.List().tag(sync=True)
+    results: traitlets.List[Any] = traitlets.List().tag(sync=True)
 
     def __init__(self, *results: Any, **traits: Any) -> None:
         super().__init__(results=[result_payload(result) for result in results], **traits)

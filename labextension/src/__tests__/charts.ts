@@ -20,7 +20,12 @@ export function createChart(): object {
       return { ...series, setData: (data: IDrawn['data']) => void (series.data = data), series };
     },
     panes: () => [],
-    timeScale: () => ({ fitContent: () => undefined }),
+    timeScale: () => ({
+      width: () => 100,
+      fitContent: () => undefined,
+      subscribeSizeChange: () => undefined,
+      unsubscribeSizeChange: () => undefined
+    }),
     remove: () => void drawn.splice(0)
   };
 }

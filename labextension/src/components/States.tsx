@@ -76,25 +76,27 @@ export function NoProjects({ onExample, onCreate }: INoProjectsProps): JSX.Eleme
       <h2>Nothing is deployed yet</h2>
       <ol>
         <li>
-          <button className="dm-Link" onClick={onCreate}>
-            Create a project
-          </button>{' '}
-          to keep your models in.
-        </li>
-        <li>
           Write a strategy in a notebook, or{' '}
           <button className="dm-Link" onClick={onExample}>
             open an example
-          </button>
-          .
+          </button>{' '}
+          and run its cells.
         </li>
         <li>
-          Select its cell and press <strong>Backtest</strong> above the notebook.
+          Select the strategy’s cell and press <strong>Backtest</strong> above the notebook.
         </li>
         <li>
-          Press <strong>Deploy</strong>: it goes live on paper money and shows up here.
+          Press <strong>Deploy</strong>: it goes live on paper money and shows up here, with its
+          state, logs and versions.
         </li>
       </ol>
+      <p>
+        Models are kept in projects:{' '}
+        <button className="dm-Link" onClick={onCreate}>
+          create a project
+        </button>{' '}
+        of your own, or use the one that is there.
+      </p>
     </section>
   );
 }

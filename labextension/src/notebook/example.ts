@@ -1,4 +1,4 @@
-import { Contents } from '@jupyterlab/services';
+import { Contents, KernelSpec } from '@jupyterlab/services';
 
 const CELLS: ReadonlyArray<[kind: 'markdown' | 'code', source: string]> = [
   [
@@ -11,18 +11,18 @@ const CELLS: ReadonlyArray<[kind: 'markdown' | 'code', source: string]> = [
     'code',
     'import numpy as np\nimport pandas as pd\n\n' +
       '# Made-up prices: 60 days of hours. A CSV file or an exchange does as well.\n' +
-      'hours = 24 * 60\n' +
-      'walk = np.random.default_rng(7).normal(0, 0.004, hours).cumsum()\n' +
-      'close = 100 * np.exp(walk + 0.05 * np.sin(np.arange(hours) / 40))\n' +
+      'hours = np.arange(24 * 60)\n' +
+      'noise = np.random.default_rng(7).normal(0, 0.003, len(hours)).cumsum()\n' +
+      'close = 100 * np.exp(0.04 * np.sin(hours / 40) + 0.6 * noise)\n' +
       'prices = pd.DataFrame({\n' +
-      '    "time": 1_600_000_000 + 3600 * np.arange(hours),\n' +
+      '    "time": 1_600_000_000 + 3600 * hours,\n' +
       '    "open": close, "high": close * 1.001, "low": close * 0.999, "close": close,\n' +
       '    "volume": 1.0,\n})'
   ],
   ['code', 'WINDOW = 48  # hours; the model takes this along because it reads it'],
   [
     'code',
-    '%%backtest --data BTC-USD=prices --to 60d --initial-values USD=10000\n' +
+    '%%backtest --name "First model" --data BTC-USD=prices --to 58d --initial-values USD=10000\n' +
       'import blankly\n\n\n' +
       'def init(symbol, state):\n' +
       '    state.variables["history"] = state.interface.history(\n' +
@@ -31,25 +31,29 @@ const CELLS: ReadonlyArray<[kind: 'markdown' | 'code', source: string]> = [
       '    history = state.variables["history"]\n' +
       '    history.append(price)\n' +
       '    mean = sum(list(history)[-WINDOW:]) / WINDOW\n' +
-      '    held = state.interface.account[state.base_asset]["available"]\n' +
-      '    if price < 0.98 * mean and not held:\n' +
-      '        cash = state.interface.cash\n' +
-      '        size = blankly.trunc(0.9 * cash / price, 4)\n' +
-      '        if size:\n' +
-      '            state.interface.market_order(symbol, side="buy", size=size)\n' +
-      '    elif price > 1.02 * mean and held:\n' +
-      '        state.interface.market_order(symbol, side="sell", size=blankly.trunc(held, 4))\n\n\n' +
+      '    held = blankly.trunc(state.interface.account[state.base_asset]["available"], 4)\n' +
+      '    if price > 1.005 * mean and not held:\n' +
+      '        size = blankly.trunc(0.95 * state.interface.cash / price, 4)\n' +
+      '        state.interface.market_order(symbol, side="buy", size=size)\n' +
+      '        print(f"bought {size} at {price:.2f}")\n' +
+      '    elif price < 0.995 * mean and held:\n' +
+      '        state.interface.market_order(symbol, side="sell", size=held)\n' +
+      '        print(f"sold {held} at {price:.2f}")\n\n\n' +
       'exchange = blankly.CoinbasePro()\n' +
       'strategy = blankly.Strategy(exchange)\n' +
       'strategy.add_price_event(price_event, "BTC-USD", resolution="1h", init=init)\n\n' +
       'if __name__ == "__main__":\n' +
-      '    strategy.backtest(to="60d", initial_values={"USD": 10000})'
+      '    strategy.backtest(to="58d", initial_values={"USD": 10000})'
   ],
-  ['code', '%deploy --name "First model" --project "First steps" --message "Buy dips"']
+  ['code', '%deploy --message "Follow the trend"']
 ];
 
 /** A new notebook with a strategy to try; returns its path. */
-export async function makeExample(contents: Contents.IManager, folder: string): Promise<string> {
+export async function makeExample(
+  contents: Contents.IManager,
+  specs: KernelSpec.ISpecModels | null,
+  folder: string
+): Promise<string> {
   const { path } = await contents.newUntitled({ path: folder, type: 'notebook' });
   const cells = CELLS.map(([kind, source], index) => ({
     cell_type: kind,
@@ -58,7 +62,9 @@ export async function makeExample(contents: Contents.IManager, folder: string): 
     source,
     ...(kind === 'code' ? { execution_count: null, outputs: [] } : {})
   }));
-  const content = { cells, metadata: {}, nbformat: 4, nbformat_minor: 5 };
+  const name = specs?.default ?? 'python3';
+  const kernelspec = { name, display_name: specs?.kernelspecs[name]?.display_name ?? 'Python 3' };
+  const content = { cells, metadata: { kernelspec }, nbformat: 4, nbformat_minor: 5 };
   await contents.save(path, { type: 'notebook', format: 'json', content });
   return path;
 }

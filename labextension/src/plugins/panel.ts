@@ -130,7 +130,8 @@ function addCommands(app: JupyterFrontEnd, model: OverviewModel, widget: PanelWi
     label: 'New Notebook with an Example Strategy',
     execute: async () => {
       try {
-        const path = await makeExample(app.serviceManager.contents, '');
+        const { contents, kernelspecs } = app.serviceManager;
+        const path = await makeExample(contents, kernelspecs.specs, '');
         await commands.execute('docmanager:open', { path, factory: 'Notebook' });
       } catch (error) {
         await showErrorMessage('The example cannot be made', messageOf(error));

@@ -60,8 +60,7 @@ export function resultChart(element: HTMLElement, result: IResult, colors: IColo
     createSeriesMarkers(prices, trades.map(trade => marker(trade, colors)));
   });
   chart.panes().forEach((pane, index) => pane.setStretchFactor(index === 1 ? 1 : 2));
-  chart.timeScale().fitContent();
-  return chart;
+  return fitted(chart);
 }
 
 /** Equity curves on one axis, each as change from its start. */
@@ -84,7 +83,20 @@ export function comparisonChart(
       result.equity.map(({ time, value }) => datum({ time, value: value / start - 1 }))
     );
   });
-  chart.timeScale().fitContent();
+  return fitted(chart);
+}
+
+/** Shows all of the time, as soon as the chart has a width. */
+function fitted(chart: IChartApi): IChartApi {
+  const scale = chart.timeScale();
+  const fit = () => {
+    if (scale.width() > 0) {
+      scale.unsubscribeSizeChange(fit);
+      scale.fitContent();
+    }
+  };
+  scale.subscribeSizeChange(fit);
+  fit();
   return chart;
 }
 
@@ -98,7 +110,12 @@ function emptyChart(element: HTMLElement, colors: IColors): IChartApi {
       panes: { separatorColor: colors.grid }
     },
     grid: { vertLines: { color: colors.grid }, horzLines: { color: colors.grid } },
-    timeScale: { timeVisible: true, borderColor: colors.grid },
+    timeScale: {
+      timeVisible: true,
+      minBarSpacing: 0.01,
+      lockVisibleTimeRangeOnResize: true,
+      borderColor: colors.grid
+    },
     rightPriceScale: { borderColor: colors.grid }
   });
 }

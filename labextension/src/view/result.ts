@@ -6,6 +6,7 @@ import { h, table } from './dom';
 import { colorsOf, onThemeChange } from './theme';
 
 const TRADES_SHOWN = 200;
+const METRICS_SHOWN = 6;
 
 /** A view that is drawn into an element; `dispose` lets go of what it holds. */
 export interface IView {
@@ -24,7 +25,7 @@ export function showResult(element: HTMLElement, result: IResult): IView {
     h('h2', {}, result.title),
     h('p', { class: 'dm-Hint' }, result.subtitle),
     ...result.notes.map(note => h('p', { class: 'dm-Note' }, note)),
-    metricCards(result),
+    ...metricCards(result),
     box,
     tradesTable(result.trades)
   );
@@ -68,11 +69,17 @@ function themed(draw: () => IChartApi): IView {
   };
 }
 
-function metricCards(result: IResult): HTMLElement {
+/** The most telling metrics as cards, the others folded away. */
+function metricCards(result: IResult): HTMLElement[] {
   const cards = result.metrics.map(({ name, value }) =>
     h('div', { class: 'dm-Metric' }, h('dt', {}, name), h('dd', {}, value))
   );
-  return h('dl', { class: 'dm-Metrics' }, ...cards);
+  const first = h('dl', { class: 'dm-Metrics' }, ...cards.slice(0, METRICS_SHOWN));
+  if (cards.length <= METRICS_SHOWN) {
+    return [first];
+  }
+  const others = h('dl', { class: 'dm-Metrics' }, ...cards.slice(METRICS_SHOWN));
+  return [first, h('details', {}, h('summary', {}, `All ${cards.length} metrics`), others)];
 }
 
 function tradesTable(trades: ITrade[]): HTMLElement {
