@@ -151,6 +151,8 @@ class LocalRun:
         errors = [e for e in EventReader(self.folder).read() if e["event"] == "error"]
         if errors:
             told = errors[0]
+            if told.get("explained"):
+                return self._with_logs(ModelFailedError(told["message"]))
             place = f" ({told['cell']}, line {told['line']})" if told.get("cell") else ""
             return self._with_logs(
                 ModelFailedError(

@@ -55,9 +55,22 @@ def read_log(folder: Path, offset: int = 0, most: int = 1 << 20) -> tuple[str, i
         if offset < start + size:
             with path.open("rb") as file:
                 file.seek(offset - start)
-                data = file.read(most)
+                data = _whole(file.read(most))
             return data.decode("utf-8", "replace"), offset + len(data)
     return "", offset
+
+
+def _whole(data: bytes) -> bytes:
+    """Without the beginning of a character at its end, unless there is nothing else."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0xC0 == 0x80:
+            continue
+        length = 2 if byte >> 5 == 0b110 else 3 if byte >> 4 == 0b1110 else 4
+        if byte >> 6 == 0b11 and back < length and back < len(data):
+            return data[:-back]
+        return data
+    return data
 
 
 def _number(path: Path) -> int:

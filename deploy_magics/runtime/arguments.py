@@ -61,7 +61,7 @@ class Arguments:
 
         end = epoch(end_date) if end_date is not None else self.prices.end
         if to is not None:
-            return end - time_interval_to_seconds(to), end, None
+            return max(self.prices.first, end - time_interval_to_seconds(to)), end, None
         return epoch(start_date) if start_date is not None else self.prices.first, end, None
 
     @property

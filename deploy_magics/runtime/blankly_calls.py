@@ -8,12 +8,17 @@ import functools
 import time
 
 from . import collect
+from .tracebacks import Explained
 
 REASON = "the model's own code raised outside of a callback"
 
 
 class ModelStopped(Exception):
     """``main`` or ``init`` of a model raised; the library would report on what there is."""
+
+
+class NothingToRun(Explained):
+    """A script without a strategy."""
 
 
 class Calls:
@@ -178,6 +183,12 @@ class Calls:
 
     def run_the_rest(self):
         """After the script: backtests what it built, unless it did so itself."""
+        built = self.built()
+        if not built and not self.screeners:
+            raise NothingToRun(
+                "The script builds nothing that can run: no strategy with an event, no model,"
+                " no screener."
+            )
         if not self.results:
-            for backtest in self.built():
+            for backtest in built:
                 backtest()

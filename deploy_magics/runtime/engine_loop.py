@@ -207,7 +207,7 @@ class Stepper:
             stop, count_from = found
             index = position[0] = table.last_until(stop, position[0])
             if index < 0 or table.time_at(index) < count_from - 2 * seconds:
-                warnings.warn("No bar found for this time range", stacklevel=2)
+                no_bar()
                 return None
             return table.row(index)
 
@@ -216,10 +216,19 @@ class Stepper:
                 frame = interface.history(symbol=symbol, to=1, resolution=resolution)
                 return frame.iloc[-1].to_dict()
             except IndexError:
-                warnings.warn("No bar found for this time range", stacklevel=2)
+                no_bar()
                 return None
 
         return bar
+
+
+_warned = {}
+
+
+def no_bar():
+    """The library's own warning, once."""
+    text = "No bar found for this time range"
+    warnings.warn_explicit(text, UserWarning, "blankly", 1, registry=_warned)
 
 
 def _due(event):

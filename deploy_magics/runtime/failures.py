@@ -73,6 +73,7 @@ class Failures:
             cell=failure.cell,
             line=failure.line,
             time=now,
+            explained=failure.explained,
             last_orders=orders[-10:],
         )
 

@@ -3,11 +3,13 @@ paper account go over the same bars, at the pace that was asked for, and tell ea
 comes. So a model places the orders of its backtest."""
 
 import os
+import select
 import signal
 import threading
 import time
 
 from .account_state import AccountState
+from .blankly_calls import NothingToRun
 from .orders import orders_of
 from .outcome import write
 
@@ -16,6 +18,26 @@ ACCOUNT_SECONDS = 1.0
 
 PATIENCE = 1000
 """How often a model may go on sleeping after it was told to stop, before it is made to."""
+
+
+class StopFlag:
+    """An event that a signal handler may set, whatever the main thread holds just then."""
+
+    def __init__(self):
+        self._set = False
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+
+    def set(self):
+        self._set = True
+        os.write(self._writer, b"!")
+
+    def is_set(self):
+        return self._set
+
+    def wait(self, seconds):
+        select.select([self._reader], [], [], max(0.0, seconds))
+        return self._set
 
 
 class Stopped(BaseException):
@@ -44,7 +66,7 @@ class Replay:
         self.run = run
         self.calls = calls
         self.pace = pace_of(run.job.get("feed") or {})
-        self.stopping = threading.Event()
+        self.stopping = StopFlag()
         self.replaying = False
         self.begun = 0
         self.state = AccountState(os.path.join(run.folder, "state.json"))
@@ -73,6 +95,8 @@ class Replay:
         self.calls.results.clear()
         self.replaying = True
         jobs = self.calls.built()
+        if not jobs and not self.calls.screeners:
+            raise NothingToRun("The script builds nothing that can trade.")
         threads = [threading.Thread(target=self._go, args=(job,)) for job in jobs[1:]]
         for thread in threads:
             thread.start()

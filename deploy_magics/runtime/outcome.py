@@ -26,7 +26,7 @@ def write(run, calls):
         engine=run.job.get("engine", "fast"),
         versions=versions(),
         imports=imports(run.model),
-        notes=calls.arguments.notes,
+        notes=list(dict.fromkeys(calls.arguments.notes)),
         timings=timings(run, calls),
         strategies=results[1:],
         screeners=[screener.formatted_results for screener in calls.screeners],

@@ -2,6 +2,12 @@
 
 import threading
 
+from .tracebacks import Explained
+
+
+class MissingPrices(Explained, LookupError):
+    """The model asks for prices that the job did not bring."""
+
 
 class Clock:
     """The moment that the model may not look beyond.
@@ -138,14 +144,14 @@ class Prices:
         return sorted(found for name, found in self._tables if name == symbol)
 
     def table(self, symbol, resolution):
-        """Raises LookupError, which says what there is instead."""
+        """Raises MissingPrices, which says what there is instead."""
         resolution = int(resolution)
         known = self._tables.get((symbol, resolution))
         if known is not None:
             return known
         finer = [found for found in self.resolutions(symbol) if resolution % found == 0]
         if not finer:
-            raise LookupError(self._missing(symbol, resolution))
+            raise MissingPrices(self._missing(symbol, resolution))
         table = self._tables[symbol, finer[-1]].coarser(resolution)
         self._tables[symbol, resolution] = table
         return table
@@ -153,12 +159,14 @@ class Prices:
     def _missing(self, symbol, resolution):
         have = self.resolutions(symbol)
         if not have:
-            return "No prices were given for %s, only for %s." % (symbol, ", ".join(self.symbols))
-        return "No prices of %s every %d seconds were given, only every %s." % (
-            symbol,
-            resolution,
-            ", ".join(str(found) for found in have),
-        )
+            return "The model asks for prices of %s, but only %s was given." % (
+                symbol,
+                ", ".join(self.symbols),
+            )
+        return (
+            "The model asks for prices of %s every %d seconds, but those given come every %s;"
+            " take a multiple of that."
+        ) % (symbol, resolution, ", ".join(str(found) for found in have))
 
     def between(self, symbol, start, stop, resolution):
         """A frame of the bars that open in [start, stop] and are complete by now."""

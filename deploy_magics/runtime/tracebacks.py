@@ -5,6 +5,12 @@ import os
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+DEEPEST = 3
+"""Frames shown of an error that no line of the model has a part in."""
+
+
+class Explained(Exception):
+    """An error whose message says all: where it was raised is of no use to anybody."""
 
 
 class Origins:
@@ -36,8 +42,14 @@ class Failure:
     """An exception as it is shown: its text, and the cell and line of the model it came from."""
 
     def __init__(self, error, origins):
-        self.message = "".join(traceback.format_exception_only(type(error), error)).strip()
         self.cell, self.line = None, None
+        self.explained = isinstance(error, Explained)
+        if self.explained:
+            self.message = str(error)
+            self.text = self.message + "\n"
+            return
+        last = traceback.format_exception_only(type(error), error)[-1:]
+        self.message = "".join(last).strip()
         self.text = "".join(self._format(error, origins, set()))
 
     def _format(self, error, origins, seen):
@@ -50,8 +62,10 @@ class Failure:
         yield "Traceback (most recent call last):\n"
         frames = traceback.extract_tb(error.__traceback__)
         mine = [index for index, frame in enumerate(frames) if origins.inside(frame.filename)]
-        shown = frames[mine[0] :] if mine else frames
-        for frame in shown:
+        others = [frame for frame in frames if not frame.filename.startswith(HERE)] or frames
+        if isinstance(error, SyntaxError) and not mine:
+            others = []
+        for frame in frames[mine[0] :] if mine else others[-DEEPEST:]:
             if mine and frame.filename.startswith(HERE):
                 continue
             label, line = origins.find(frame.filename, frame.lineno)
