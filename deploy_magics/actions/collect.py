@@ -48,6 +48,7 @@ def collect(
         )
     else:
         found = _again(workspace.last, name, include, only, requirements, python)
+        _take_along(workspace.last.model.name, found.model.name)
     workspace.last = found
     if found.cells:
         announce("marks", {"cells": list(found.cells)})
@@ -61,6 +62,7 @@ def _from_cell(
     only: bool,
     requirements: Sequence[str],
     python: str | None,
+    entry_id: str | None = None,
 ) -> Collected:
     from ..notebook import ExecutionLog, slice_cells, slice_log
 
@@ -92,9 +94,10 @@ def _from_cell(
     ids: list[str] = []
     if log is not None:
         ids = [cell_id for index in found.cells if (cell_id := log.cells[index].cell_id)]
-        if log.running and log.running[1]:
-            ids.append(log.running[1])
-    return Collected(model, cell, only, options, tuple(dict.fromkeys(ids)))
+        if entry_id is None:
+            entry_id = (log.running[1] if log.running else None) or ""
+        ids += [entry_id] if entry_id else []
+    return Collected(model, cell, only, options, tuple(dict.fromkeys(ids)), entry_id or "")
 
 
 def _from_source(
@@ -153,6 +156,7 @@ def _again(
             only or last.only,
             requirements or options["requirements"],
             python or options["python"],
+            last.entry_id,
         )
     if include or only or python:
         raise UsageError("--include, --only and --python are for a model made of cells.")
@@ -160,6 +164,14 @@ def _again(
     if requirements:
         model = model.with_requirements(_requirements(requirements) or ())
     return Collected(renamed(model, name) if name else model)
+
+
+def _take_along(before: str, now: str) -> None:
+    """A model that only gets another name keeps its data and arguments."""
+    workspace = current()
+    for remembered in (workspace.data, workspace.arguments):
+        if now not in remembered and before in remembered:
+            remembered[now] = remembered[before]
 
 
 def renamed(model: Model, name: str) -> Model:

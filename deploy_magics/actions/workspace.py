@@ -24,6 +24,7 @@ class Collected:
     only: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # of collecting it
     cells: tuple[str, ...] = ()  # ids of the notebook's cells in it, where known
+    entry_id: str = ""  # id of the entry's own cell, where known
 
 
 @dataclass

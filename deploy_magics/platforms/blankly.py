@@ -391,6 +391,11 @@ class BlanklyClient:
         """A finished backtest's result.npz."""
         return self._session.request("GET", f"run/{_id(run_id)}/arrays").content
 
+    def prices(self, run_id: str, symbol: str) -> Mapping[str, list[float]]:
+        """The prices that a run saw, thinned: columns ``time open high low close``."""
+        answer = self._session.get(f"run/{_id(run_id)}/prices", params={"symbol": symbol})
+        return self._checked(answer)
+
     def stop(self, run_id: str) -> Run:
         answer = self._session.post(f"run/{_id(run_id)}/stop", retry=True)
         return Run.of({"id": run_id, **mapping(answer)})

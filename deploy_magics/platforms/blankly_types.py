@@ -19,15 +19,17 @@ class Identity:
     name: str = ""
     scopes: tuple[str, ...] = ()
     token_name: str = ""
+    token_id: str = ""
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Identity:
-        token = answer.get("token") or {}
+        token = mapping(answer.get("token"))
         return cls(
             str(answer.get("user_id") or ""),
             str(answer.get("name") or answer.get("email") or ""),
             tuple(answer.get("scopes") or ()),
-            str(token.get("name") or "") if isinstance(token, Mapping) else "",
+            str(token.get("name") or ""),
+            str(token.get("id") or ""),
         )
 
 
