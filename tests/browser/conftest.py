@@ -35,16 +35,6 @@ STARTS = 120.0
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """Not pytest-jupyter's: it would close the loop that Playwright runs in."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """Not pytest-jupyter's, as above."""
-
-
 @dataclass
 class Lab:
     """A JupyterLab that runs."""
