@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +107,7 @@ class LiveRun:
             elif name == "started":
                 self._error = None
             elif name == "resumed":
-                self._orders = dict(self._until(event["time"]))
-
-    def _until(self, time: float) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Orders of an earlier attempt that are part of the state it was resumed from."""
-        for key, order in self._orders.items():
-            if order["created_at"] < time:
-                yield key, order
+                self._orders.clear()  # they are told again
 
     def __repr__(self) -> str:
         return f"<live run in {self.folder}: {self.state}>"
@@ -133,8 +127,8 @@ def start_live(
 ) -> LiveRun:
     """Starts a model live; it goes on when this process ends.
 
-    Started again in the same folder, a replay goes on where the earlier attempt was, with its
-    account and its open orders; the model itself begins anew.
+    Started again in the same folder, a replay goes on where the earlier attempt was: the bars up
+    to there pass in no time, so that the model, its account and its orders are what they were.
 
     Args:
         feed: ``{"kind": "replay", "pace": bars per second, "real" or 0}``,

@@ -5,6 +5,7 @@ comes. So a model places the orders of its backtest."""
 import os
 import select
 import signal
+import sys
 import threading
 import time
 
@@ -40,6 +41,29 @@ class StopFlag:
         return self._set
 
 
+class Quiet:
+    """Nothing is printed while somebody is inside."""
+
+    def __init__(self):
+        self._inside = 0
+        self._lock = threading.Lock()
+        self._streams = None
+
+    def enter(self):
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._streams = sys.stdout, sys.stderr
+                sys.stdout = sys.stderr = open(os.devnull, "w")
+
+    def leave(self):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                sys.stdout.close()
+                sys.stdout, sys.stderr = self._streams
+
+
 class Stopped(BaseException):
     """Ends a model that does not look at ``has_data``; the library does not catch it."""
 
@@ -60,7 +84,11 @@ def pace_of(feed):
 
 
 class Replay:
-    """Runs what the script built over the given prices, then ends."""
+    """Runs what the script built over the given prices, then ends.
+
+    A second attempt goes over the bars of the first as fast as it can, silently, and on from where
+    that one was: the model's variables are then what they were, and so are its orders.
+    """
 
     def __init__(self, run, calls):
         self.run = run
@@ -69,11 +97,12 @@ class Replay:
         self.stopping = StopFlag()
         self.replaying = False
         self.begun = 0
+        self.quiet = Quiet()
         self.state = AccountState(os.path.join(run.folder, "state.json"))
         calls.live = self
-        if self.state.time is not None:
-            calls.arguments.given.update(start_date=self.state.time, to=None)
-            run.events.emit("resumed", time=self.state.time)
+        self.resume_at = self.state.time
+        if self.resume_at is not None:
+            run.events.emit("resumed", time=self.resume_at)
         signal.signal(signal.SIGTERM, lambda *_: self.stopping.set())
         self._install()
 
@@ -126,6 +155,8 @@ class Replay:
         """Just after it: what its last step did is told."""
         watch = getattr(model.backtester, "live_watch", None)
         if watch is not None:
+            if watch.behind:
+                watch.catch_up(model.backtester.time)
             watch.tell(model.backtester, model.backtester.time, force=True)
 
     def step(self, controller):
@@ -154,23 +185,35 @@ class Watch:
         self.counts = None
         self.next_account = 0.0
         controller = model.backtester
-        replay.state.restore(number, model)
-        self.began, self.sim_began = time.monotonic(), controller.time
+        self.behind = replay.resume_at is not None
+        if self.behind:
+            replay.quiet.enter()
+        self.began, self.sim_began, self.first_bars = time.monotonic(), controller.time, 0.0
         self.bar = float(controller.min_resolution or 60)
         self.total = max(1, int((controller.user_stop - controller.time) / self.bar))
 
     def step(self, controller):
         now = controller.time
+        if self.behind:
+            if now < self.replay.resume_at and not self.replay.stopping.is_set():
+                return
+            self.catch_up(now)
         self.tell(controller, now)
         pace = self.replay.pace
         if pace != 0:
-            passed = now - self.sim_began
+            passed = now - self.sim_began - self.first_bars
             due = self.began + (passed if pace is None else passed / self.bar / pace)
             while not self.replay.stopping.is_set():
                 left = due - time.monotonic()
                 if left <= 0:
                     break
                 self.replay.stopping.wait(min(left, 1.0))
+
+    def catch_up(self, now):
+        """The model is where the earlier attempt was: from here on the clock counts."""
+        self.behind = False
+        self.replay.quiet.leave()
+        self.began, self.first_bars = time.monotonic(), now - self.sim_began
 
     def tell(self, controller, now, force=False):
         interface = controller.interface
