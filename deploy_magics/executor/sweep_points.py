@@ -14,6 +14,7 @@ from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.files import write_atomically
 from deploy_magics.executor.history import default_folder
+from deploy_magics.executor.result import BacktestResult
 from deploy_magics.executor.sweep_folds import Fold
 from deploy_magics.model import Model
 
@@ -39,13 +40,20 @@ class Point:
 
 @dataclass
 class Outcome:
-    """The metrics of a run, or the error that it ended with."""
+    """The metrics of a run, or the error that it ended with; ``callback_errors`` counts what the
+    model's callbacks raised and the library swallowed."""
 
     metrics: dict[str, Any] | None = None
     error: str = ""
     seconds: float = 0.0
+    callback_errors: int = 0
     from_store: bool = False
     problem: Exception | None = field(default=None, repr=False)
+
+
+def outcome_of(result: BacktestResult, seconds: float) -> Outcome:
+    raised = sum(int(error.get("count", 1)) for error in result.callback_errors)
+    return Outcome(result.metrics, seconds=seconds, callback_errors=raised)
 
 
 class PointStore:
@@ -57,7 +65,12 @@ class PointStore:
     def find(self, key: str) -> Outcome | None:
         try:
             record = exact_json.loads(self._path(key).read_bytes())
-            return Outcome(dict(record["metrics"]), "", float(record["seconds"]), from_store=True)
+            return Outcome(
+                dict(record["metrics"]),
+                seconds=float(record["seconds"]),
+                callback_errors=int(record["callback_errors"]),
+                from_store=True,
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -65,7 +78,11 @@ class PointStore:
         """A full disk costs the next sweep this outcome, and this one nothing."""
         if outcome.metrics is None:
             return
-        record = {"metrics": outcome.metrics, "seconds": outcome.seconds}
+        record = {
+            "metrics": outcome.metrics,
+            "seconds": outcome.seconds,
+            "callback_errors": outcome.callback_errors,
+        }
         try:
             write_atomically(self._path(key), exact_json.dumps(record).encode())
         except OSError:

@@ -20,7 +20,7 @@ from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.local import Limits, LocalRun, start_backtest
 from deploy_magics.executor.result import BacktestResult
-from deploy_magics.executor.sweep_points import Outcome, Point
+from deploy_magics.executor.sweep_points import Outcome, Point, outcome_of
 from deploy_magics.model import Model
 
 Done = Callable[[Point, Outcome], None]
@@ -59,7 +59,7 @@ class LocalPool:
                 try:
                     if stop.is_set():  # it was asked for between the start and this line
                         run.cancel()
-                    return Outcome(run.result().metrics, seconds=time.monotonic() - began)
+                    return outcome_of(run.result(), time.monotonic() - began)
                 finally:
                     active.pop(point.number, None)
                     shutil.rmtree(run.folder, ignore_errors=True)
@@ -94,7 +94,7 @@ class CallPool:
         def one(point: Point) -> Outcome:
             began = time.monotonic()
             result = self.function(point.model, point.args)
-            return Outcome(result.metrics, seconds=time.monotonic() - began)
+            return outcome_of(result, time.monotonic() - began)
 
         in_threads(points, one, done, self.workers, lambda: None)
 

@@ -94,7 +94,7 @@ class SweepResult:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each run, in the grid's order: parameters, fold, metrics, error, seconds."""
+        """A row for each run, in the grid's order: parameters, fold, metrics, what went wrong."""
         rows = []
         for point, outcome in sorted(self.points, key=lambda pair: pair[0].number):
             row: dict[str, Any] = dict(point.parameters)
@@ -107,10 +107,11 @@ class SweepResult:
                 row |= {"fold": point.fold.number, "part": point.part}
                 row |= {"from": _date(first), "until": _date(last)}
             row |= outcome.metrics or {}
+            row |= {"callback_errors": outcome.callback_errors}
             row |= {"error": outcome.error, "seconds": outcome.seconds}
             rows.append(row)
         table = pd.DataFrame(rows)
-        ends = [name for name in ("error", "seconds") if name in table]
+        ends = [name for name in ("callback_errors", "error", "seconds") if name in table]
         return table[[name for name in table.columns if name not in ends] + ends]
 
     @property
@@ -219,6 +220,8 @@ class SweepResult:
         parts = [f"{len(self.points)} runs of {self.model.name}"]
         parts += [f"{known} from the store"] if known else []
         parts += [f"{failed} failed: see .errors"] if failed else []
+        raised = sum(outcome.callback_errors > 0 for _, outcome in self.points)
+        parts += [f"{raised} with callbacks that raised"] if raised else []
         parts += ["interrupted: the same sweep goes on from here"] if self.interrupted else []
         if self.leader is None:
             return [Table([], [], title=" · ".join(parts), empty="No run succeeded.")]

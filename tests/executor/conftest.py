@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from deploy_magics.executor import warm
+from deploy_magics.executor.data import PriceSet, load_prices
 from deploy_magics.executor.environment import Environment, ensure_environment
 from deploy_magics.executor.result import BacktestResult
+from deploy_magics.model import Model
 
 LIBRARY = ("blankly==1.18.25b0", "numpy<2")
 
@@ -138,3 +142,78 @@ def make_result(make_folder: Callable[..., Path]) -> Callable[..., BacktestResul
         )
 
     return make
+
+
+RSI = """\
+import blankly
+from blankly import KeylessExchange, Strategy
+from blankly.data.data_reader import PriceReader
+
+LOW, HIGH = 35, 65
+SIZE = 100.0
+if SIZE < 0:
+    raise ValueError("a size below zero")
+
+
+def init(symbol, state):
+    history = state.interface.history(symbol, to=50, return_as="deque", resolution=state.resolution)
+    state.variables.closes = history["close"]
+    state.variables.held = False
+
+
+def price_event(price, symbol, state):
+    if SIZE == 0:
+        raise ZeroDivisionError("a size of zero")
+    state.variables.closes.append(price)
+    if len(state.variables.closes) < 20:
+        return
+    rsi = blankly.indicators.rsi(state.variables.closes)[-1]
+    if rsi < LOW and not state.variables.held:
+        state.interface.market_order(symbol, side="buy", size=SIZE)
+        state.variables.held = True
+    elif rsi > HIGH and state.variables.held:
+        state.interface.market_order(symbol, side="sell", size=SIZE)
+        state.variables.held = False
+
+
+strategy = Strategy(KeylessExchange(price_reader=PriceReader("EUR-USD_1h.csv", "EUR-USD")))
+strategy.add_price_event(price_event, symbol="EUR-USD", resolution="1h", init=init)
+strategy.start()
+"""
+ARGS = {"initial_values": {"USD": 10_000}}
+
+
+@pytest.fixture(scope="session")
+def rsi_model() -> Model:
+    return Model.build("RSI", RSI, requirements=LIBRARY)
+
+
+@pytest.fixture(scope="session")
+def rsi_args() -> dict[str, Any]:
+    return dict(ARGS)
+
+
+@pytest.fixture(scope="session")
+def rsi_prices() -> PriceSet:
+    """Two months of hours that go up and down."""
+    steps = np.arange(1500)
+    close = 1.1 + 0.02 * np.sin(steps / 15) + 0.005 * np.sin(steps / 4)
+    columns = {"time": START + 3600 * steps, "open": close, "high": close, "low": close}
+    return load_prices({"EUR-USD": pd.DataFrame({**columns, "close": close, "volume": 1.0})})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_warm_process_stays() -> Iterator[None]:
+    yield
+    warm.close_all()
+
+
+@pytest.fixture(scope="session")
+def local_models() -> ModuleType:
+    """The models that the tests of local and live runs share."""
+    path = Path(__file__).parent / "local_models.py"
+    spec = importlib.util.spec_from_file_location("local_models", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
