@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-
-@dataclass(frozen=True)
-class ExecutedCell:
-    """One execution. ``index`` counts executions from 0; a rerun is another one.
-
-    ``failed_line``: 1-based line of the cell where it raised, None where it did not or nobody
-    knows. ``cell_id`` and ``tags`` come from the front end, where it sends them.
-    """
-
-    index: int
-    source: str
-    execution_count: int | None = None
-    succeeded: bool = True
-    cell_id: str | None = None
-    tags: frozenset[str] = frozenset()
-    failed_line: int | None = None
-
-    @property
-    def label(self) -> str:
-        """How a user knows the cell: by the number in its brackets."""
-        number = self.index + 1 if self.execution_count is None else self.execution_count
-        return f"cell [{number}]"
+from deploy_magics.notebook.history import Analysis, ExecutedCell
+from deploy_magics.notebook.reading import read_cell
 
 
 class ExecutionLog:
@@ -39,6 +19,8 @@ class ExecutionLog:
         self._tags: dict[str, frozenset[str]] = {}
         self._running: tuple[str, str | None] | None = None
         self._installed = False
+        self._analysis = Analysis(self._label)
+        self._other: tuple[tuple[int, ...], int, Analysis] | None = None
 
     @property
     def cells(self) -> Sequence[ExecutedCell]:
@@ -79,6 +61,30 @@ class ExecutionLog:
         """Sets a cell's tags, as the front end has them; before or after it was executed."""
         self._tags[cell_id] = frozenset(tags)
 
+    def analysis(self, entry: str) -> Analysis:
+        """All that was executed, without earlier executions of the cell ``entry`` itself."""
+        own = self._running[1] if self._running else None
+        text = entry.strip()
+        skipped = tuple(
+            cell.index
+            for cell in self._cells
+            if (cell.source.strip() == text or (own is not None and cell.cell_id == own))
+            and read_cell(cell.source).units
+        )
+        if not skipped:
+            return self._analysis
+        known = self._other
+        if known is None or known[:2] != (skipped, len(self._cells)):
+            other = Analysis(self._label)
+            for cell in self._cells:
+                if cell.index not in skipped:
+                    other.add(cell)
+            known = self._other = (skipped, len(self._cells), other)
+        return known[2]
+
+    def _label(self, index: int) -> str:
+        return self._cells[index].label
+
     def _backfill(self) -> None:
         """Cells executed before ``install``; since IPython 9 the history says which raised."""
         sources = getattr(self.shell, "user_ns", {}).get("In", [""])
@@ -118,7 +124,9 @@ class ExecutionLog:
         )
 
     def _add(self, source: str, count: int | None, **fields: Any) -> None:
-        self._cells.append(ExecutedCell(len(self._cells), source, count, **fields))
+        cell = ExecutedCell(len(self._cells), source, count, **fields)
+        self._cells.append(cell)
+        self._analysis.add(cell)
 
 
 def _line_of(error: BaseException | None) -> int | None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from deploy_magics.errors import UnpackagableNameError
+from deploy_magics.errors import UsageError
+from deploy_magics.notebook import refusal
+from deploy_magics.notebook.assembly import assemble, shims_for
+from deploy_magics.notebook.closure import Closure
+from deploy_magics.notebook.history import Analysis, ExecutedCell
+from deploy_magics.notebook.log import ExecutionLog
+from deploy_magics.notebook.notices import notices
+from deploy_magics.notebook.reading import read_cell
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Slice:
     """A program that runs alone: what the entry needs, then the entry itself.
 
     ``origins``: for each line of ``source`` the index of its cell (None: the entry) and its
-    1-based line there, 0 for a line of our own.
+    1-based line there, 0 for a line of our own. ``warnings``: what a user should know of it.
     """
 
     source: str
@@ -34,82 +40,52 @@ class Slice:
 
 
 def slice_cells(cells: Sequence[str], entry: str) -> Slice:
-    needed: set[tuple[int, int]] = set()
-    trees = []
-    for source in cells:
-        try:
-            trees.append(ast.parse(source))
-        except SyntaxError:
-            trees.append(ast.parse(""))
-    wanted = _reads(ast.parse(entry))
-    done: set[str] = set()
-    import builtins
+    """What ``entry`` needs of ``cells``, which were executed in this order.
 
-    while wanted:
-        name = wanted.pop()
-        if name in done:
-            continue
-        done.add(name)
-        for index in reversed(range(len(trees))):
-            hits = [n for n, s in enumerate(trees[index].body) if name in _binds(s)]
-            if hits:
-                needed.add((index, hits[-1]))
-                wanted |= _reads(trees[index].body[hits[-1]])
-                break
-        else:
-            if (
-                not hasattr(builtins, name)
-                and name not in _binds(ast.parse(entry))
-                and name != "__name__"
-            ):
-                raise UnpackagableNameError(f"{name} is not defined.", name=name)
-    lines: list[str] = []
-    origins: list[tuple[int | None, int]] = []
-    for index, place in sorted(needed):
-        node = trees[index].body[place]
-        first = min([node.lineno, *[d.lineno for d in getattr(node, "decorator_list", [])]])
-        for number in range(first, (node.end_lineno or first) + 1):
-            lines.append(cells[index].splitlines()[number - 1])
-            origins.append((index, number))
-    for number, line in enumerate(entry.splitlines(), 1):
-        lines.append(line)
-        origins.append((None, number))
-    return Slice("\n".join(lines) + "\n", tuple(sorted({i for i, _ in needed})), (), tuple(origins))
+    Raises:
+        UnpackagableNameError: a name is needed that no statement can supply.
+    """
+    analysis = Analysis(lambda index: f"cell {index + 1}")
+    for index, source in enumerate(cells):
+        analysis.add(ExecutedCell(index, source))
+    return slice_analysis(analysis, entry)
 
 
-def slice_log(log, entry: str, *, only_marked: bool = False) -> Slice:  # type: ignore[no-untyped-def]
-    return slice_cells([c.source for c in log.cells if c.source.strip() != entry.strip()], entry)
+def slice_log(log: ExecutionLog, entry: str, *, only_marked: bool = False) -> Slice:
+    """What ``entry`` needs of what a kernel has executed.
+
+    Earlier executions of the entry itself are left out. Cells tagged ``model`` come along whole;
+    with ``only_marked`` nothing but them may.
+    """
+    analysis = log.analysis(entry)
+    marked = {cell.index for cell in log.cells if "model" in cell.tags}
+    return slice_analysis(analysis, entry, always=marked, only=marked if only_marked else None)
 
 
-def _reads(tree: ast.AST) -> set[str]:
-    local = {
-        a.arg
-        for n in ast.walk(tree)
-        if isinstance(n, ast.arguments)
-        for a in [*n.args, *n.kwonlyargs]
-    }
-    return (
-        {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        - local
-        - {
-            n.id
-            for f in ast.walk(tree)
-            if isinstance(f, ast.FunctionDef)
-            for n in ast.walk(f)
-            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-        }
-    )
-
-
-def _binds(tree: ast.AST) -> set[str]:
-    names = {
-        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }
-    names |= {n.name for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    names |= {
-        (a.asname or a.name).split(".")[0]
-        for n in ast.walk(tree)
-        if isinstance(n, (ast.Import, ast.ImportFrom))
-        for a in n.names
-    }
-    return names
+def slice_analysis(
+    analysis: Analysis,
+    entry: str,
+    *,
+    always: Collection[int] = (),
+    only: Collection[int] | None = None,
+) -> Slice:
+    """See ``slice_log``; ``always`` and ``only`` are indices of cells."""
+    cell = read_cell(entry, entry=True)
+    if cell.error:
+        raise UsageError(f"The main cell cannot be read: {cell.error}.")
+    with analysis.program.trial() as program:
+        own = [program.add(None, unit).place for unit in cell.units]
+        closure = Closure(program)
+        closure.take(own, "the main cell itself")
+        tagged = [record.place for record in program.records if record.cell in always]
+        closure.take(tagged, "its cell is tagged `model`")
+        refusal.check(analysis, closure, only)
+        records = [program.records[place] for place in sorted(closure.reasons)]
+        text = assemble(records, shims_for(closure))
+        reasons = tuple(
+            Reason(record.cell, record.unit.span, closure.reasons[record.place])
+            for record in records
+        )
+        used = sorted({record.cell for record in records if record.cell is not None})
+        warnings = notices(analysis, closure, cell)
+    return Slice(text.source, tuple(used), reasons, text.origins, warnings)

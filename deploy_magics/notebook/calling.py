@@ -1,0 +1,281 @@
+"""One way through calls: what is changed, kept and handed out by what is called."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+
+from deploy_magics.notebook import knowledge
+from deploy_magics.notebook.expressions import ExpressionWalker, file_tokens, literal
+from deploy_magics.notebook.objects import NOTHING, Arguments, Obj, Value, union
+
+Functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+_QUERY_NAME = re.compile(r"@([A-Za-z_]\w*)")
+_FROM_INSIDE = frozenset({"get", "pop", "popitem", "popleft", "setdefault", "values", "items"})
+_TYPES = frozenset({"list", "dict", "set", "bytearray", "object"})
+
+
+class CallWalker(ExpressionWalker):
+    """Adds calls to expressions."""
+
+    # calls
+
+    def ev_Call(self, node: ast.Call) -> Value:
+        return self.call(node, thrown=False)
+
+    def call(self, node: ast.Call, *, thrown: bool) -> Value:
+        func = node.func
+        if isinstance(func, ast.Name) and self.is_builtin(func.id):
+            return self.call_builtin(func.id, node, thrown)
+        if isinstance(func, ast.Attribute):
+            receiver = self.ev(func.value)
+            self.touch(receiver, shallow=True)
+            self.accessor(func.attr)
+            arguments = self.arguments(node)
+            self.query_names(func.attr, node)
+            self.files(func.attr, node)
+            return self.call_method(receiver, func.attr, node, arguments, thrown)
+        callee = self.ev(func)
+        arguments = self.arguments(node)
+        if isinstance(func, ast.Name):
+            self.files(func.id, node)
+        return self.call_value(callee, arguments, thrown)
+
+    def arguments(self, node: ast.Call) -> Arguments:
+        result = Arguments()
+        for child in node.args:
+            value = self.ev(child)
+            if isinstance(child, ast.Starred) or result.rest:
+                result.rest |= value
+            else:
+                result.places.append(value)
+        for keyword in node.keywords:
+            value = self.ev(keyword.value)
+            if keyword.arg is None:
+                self.touch(value)
+                result.rest |= self.contents(value)
+            else:
+                result.keywords[keyword.arg] = value
+        return result
+
+    def call_value(self, callee: Value, arguments: Arguments, thrown: bool) -> Value:
+        """A call of what a name or an expression gives."""
+        self.touch(callee)
+        if not callee:
+            return self.call_unknown(NOTHING, arguments, thrown)
+        results = []
+        for obj in callee:
+            if obj.kind == "module":
+                results.append(self.call_module(obj.name, arguments, thrown))
+            elif obj.kind in ("function", "class", "symbol", "result"):
+                results.append(self.call_known(obj, arguments, thrown))
+            elif obj.kind == "instance" and self.element(frozenset({obj}), "__call__"):
+                results.append(self.method_of(obj, "__call__", arguments, thrown))
+            else:
+                results.append(self.call_unknown(frozenset({obj}), arguments, thrown))
+        return union(results)
+
+    def call_unknown(self, callee: Value, arguments: Arguments, thrown: bool) -> Value:
+        self.touch(arguments.all)
+        self.consume(arguments.all)
+        self.invoke(arguments.all | callee)
+        if thrown and callee:
+            self.change(callee)
+        return frozenset({self.fresh("opaque")})
+
+    def method_of(self, obj: Obj, name: str, arguments: Arguments, thrown: bool) -> Value:
+        """A method of an instance whose class is known."""
+        methods = [m for m in self.class_attribute(obj.info, name) if m.kind == "function"]
+        receiver = frozenset({obj})
+        if not methods:
+            return self.call_unknown_method(receiver, name, arguments, thrown, False)
+        full = arguments.with_first(receiver)
+        return union([self.call_known(method, full, thrown) for method in methods])
+
+    def call_method(
+        self, receiver: Value, name: str, node: ast.Call, arguments: Arguments, thrown: bool
+    ) -> Value:
+        results: list[Value] = []
+        unknown: set[Obj] = set()
+        for obj in receiver:
+            if obj.kind == "module":
+                results.append(self.call_module(f"{obj.name}.{name}", arguments, thrown))
+            elif obj.kind == "instance" and obj.info is not None:
+                results.append(self.method_of(obj, name, arguments, thrown))
+            elif obj.kind == "class":
+                for method in self.class_attribute(obj, name):
+                    results.append(self.call_value(frozenset({method}), arguments, thrown))
+            else:
+                unknown.add(obj)
+        if unknown or not receiver:
+            if not receiver and isinstance(node.func, ast.Attribute):
+                self.unbound_method(node.func, arguments)
+            inplace = any(
+                k.arg == "inplace" and literal(k.value) is not False for k in node.keywords
+            )
+            rest = frozenset(unknown)
+            results.append(self.call_unknown_method(rest, name, arguments, thrown, inplace))
+        return union(results)
+
+    def unbound_method(self, func: ast.Attribute, arguments: Arguments) -> None:
+        """``list.append(xs, 1)``."""
+        is_type = isinstance(func.value, ast.Name) and func.value.id in _TYPES
+        if is_type and arguments.places and knowledge.changes_receiver(func.attr, False):
+            self.change(arguments.places[0])
+
+    def default_method(
+        self, receiver: Value, name: str, arguments: Arguments, thrown: bool, inplace: bool
+    ) -> Value:
+        """A method that nobody looks into, by its name and by whether its result is kept."""
+        kept = thrown and knowledge.keeps_arguments(name)
+        later = ("function",) if kept else ()
+        self.touch(receiver | frozenset(a for a in arguments.all if a.kind not in later))
+        keywords = frozenset({"inplace"} if inplace else ())
+        changes = knowledge.changes_receiver(name, thrown, keywords)
+        changed = frozenset(obj for obj in receiver if changes or obj.kind == "random")
+        if changed:
+            self.change(changed)
+            self.hold(changed, None, arguments.all)
+        if name == "shuffle" and arguments.places:
+            self.change(arguments.places[0])
+        if not kept:
+            self.invoke(arguments.all)
+        if name not in ("append", "extend", "add", "update", "insert"):
+            self.invoke(receiver)
+        self.consume(arguments.all)
+        if name in _FROM_INSIDE:
+            inside = self.contents(receiver)
+            return inside | union(arguments.places[1:])
+        if name == "copy":
+            return frozenset({self.copy_of(receiver)}) if receiver else NOTHING
+        return frozenset({self.fresh("opaque")}) if receiver or arguments.all else NOTHING
+
+    def call_module(self, name: str, arguments: Arguments, thrown: bool) -> Value:
+        """A function of a module, by its qualified name."""
+        module = self.module(name.rpartition(".")[0] or name)
+        self.touch(frozenset({module}), shallow=True)
+        if name in ("os.getenv", "os.putenv", "os.unsetenv"):
+            self.touch(frozenset({self.module("os.environ")}))
+        if name in ("importlib.import_module", "importlib.reload"):
+            self.touch(frozenset({self.module("sys.path")}))
+        base = name.partition(".")[0]
+        if base == "logging" and name.rpartition(".")[2] != "getLogger" and not thrown:
+            self.touch(arguments.all)
+            return frozenset({self.fresh("opaque", name)})
+        if knowledge.changes_module(name, thrown):
+            changed = {module}
+            if name in ("os.putenv", "os.unsetenv", "dotenv.load_dotenv"):
+                changed.add(self.module("os.environ"))
+            self.change(frozenset(changed))
+        elif module.name not in self.imported and knowledge.changes_receiver(
+            name.rpartition(".")[2], False
+        ):
+            self.change(frozenset({module}))  # no module but an object in one: sys.path.insert
+        return self.call_named(name, arguments)
+
+    def call_named(self, name: str, arguments: Arguments) -> Value:
+        """A function by its qualified name, builtin or of a module, whose effect may be known."""
+        place = knowledge.CHANGES_ARGUMENT.get(name)
+        if place is not None and place < len(arguments.places):
+            self.change(arguments.places[place])
+            rest = union(arguments.places[place + 1 :])
+            self.hold(arguments.places[place], None, rest)
+        if name in knowledge.ALIASES and arguments.places:
+            return arguments.places[-1 if name == "typing.cast" else 0]
+        if name in knowledge.LAZY:
+            made = self.fresh("iterator" if name in knowledge.ITERATORS else "opaque", name)
+            self.touch(arguments.all)
+            self.hold(frozenset({made}), None, arguments.all)
+            if made.kind == "iterator":
+                self.consume(arguments.all)
+            return frozenset({made})
+        self.touch(arguments.all)
+        self.consume(arguments.all)
+        self.invoke(arguments.all)
+        if name in knowledge.COPIES:
+            return frozenset({self.copy_of(arguments.all)})
+        if name in knowledge.RANDOM_SOURCES:
+            return frozenset({self.fresh("random", name)})
+        if name in ("next", "random.choice", "max", "min"):
+            return self.contents(arguments.all)
+        if name in knowledge.PLAIN_RESULT:
+            return NOTHING
+        if name == "open" or name.startswith("io."):
+            return frozenset({self.fresh("iterator", name)})
+        made = self.fresh("opaque", name)
+        if name.rpartition(".")[2][:1].isupper():
+            self.hold(frozenset({made}), None, arguments.all)  # a class keeps what it is given
+        return frozenset({made})
+
+    def call_builtin(self, name: str, node: ast.Call, thrown: bool) -> Value:
+        if name in ("eval", "exec") and node.args:
+            if self.run_text(name, node):
+                return frozenset({self.fresh("opaque")}) if name == "eval" else NOTHING
+            if name == "exec":
+                self.unknown_code()
+        if name == "globals" or (name in ("locals", "vars") and not node.args):
+            self.namespace(node)
+            return NOTHING
+        if name == "super" and not node.args:
+            return self.super_value()
+        arguments = self.arguments(node)
+        if name in ("setattr", "delattr", "getattr") and len(node.args) > 1:
+            self.touch(arguments.places[0])
+            key = literal(node.args[1])
+            if name == "getattr":
+                return self.element(arguments.places[0], key) | union(arguments.places[2:])
+            self.hold(arguments.places[0], key, union(arguments.places[2:]))
+        if name == "__import__":
+            self.touch(frozenset({self.module("sys.path")}))
+        if name == "open":
+            self.files(name, node)
+        return self.call_named(name, arguments)
+
+    def super_value(self) -> Value:
+        return NOTHING
+
+    def run_text(self, name: str, node: ast.Call) -> bool:
+        """Literal code is gone through in place; False where it is not literal."""
+        text = literal(node.args[0])
+        if not isinstance(text, str) or len(node.args) > 1 or node.keywords:
+            return False
+        try:
+            tree = ast.parse(text.strip() if name == "eval" else text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+        self.statements(tree.body)
+        return True
+
+    def unknown_code(self) -> None:
+        """``exec`` of a text that is not there to be read."""
+
+    def statements(self, body: Iterable[ast.stmt]) -> None:
+        raise NotImplementedError
+
+    def namespace(self, node: ast.Call) -> None:
+        """``globals()`` taken as a whole: whatever it may be used for is not known."""
+
+    def query_names(self, method: str, node: ast.Call) -> None:
+        """Names that pandas reads out of a string: ``df.query("x > @limit")``."""
+        if method not in ("query", "eval"):
+            return
+        for child in node.args:
+            for part in ast.walk(child):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    for name in _QUERY_NAME.findall(part.value):
+                        self.touch(self.read(name))
+
+    def files(self, name: str, node: ast.Call) -> None:
+        """Tells of files read or written, by the words that stand where the path does."""
+        writes, reads = name in knowledge.WRITES_FILE, name in knowledge.READS_FILE
+        if name == "open":
+            mode = [literal(arg) for arg in node.args[1:2]]
+            mode += [literal(k.value) for k in node.keywords if k.arg == "mode"]
+            owner = isinstance(node.func, ast.Attribute)
+            mode += [literal(arg) for arg in node.args[:1]] if owner else []
+            writes = any(isinstance(m, str) and set("wax+") & set(m) and len(m) < 4 for m in mode)
+            reads = not writes
+        if writes or reads:
+            tokens = file_tokens(node)
+            self.access_file(tokens, writes=writes)
