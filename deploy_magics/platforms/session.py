@@ -172,7 +172,7 @@ class Session:
                     raise failure from error
                 pause = _backoff(attempt)
             else:
-                if response.ok and not response.is_redirect:
+                if response.status_code < 300 or response.status_code == 304:
                     return response
                 if response.status_code == 401 and not renewed and self._renew():
                     renewed = True
