@@ -107,7 +107,7 @@ function render({ model, el }) {
       }
       draw();
     };
-    const label = asked ? `Really exit #${trade.id}?` : "Exit";
+    const label = asked ? "Sure?" : "Exit";
     const attributes = { class: asked && "dm-sure", disabled: off(bot), onclick: press };
     return make("button", { ...attributes, "aria-label": `Exit trade ${trade.id}` }, label);
   }
