@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,9 @@ HOME_VARIABLE = "DEPLOY_MAGICS_HOME"
 KEPT = 500  # results; the oldest go first
 MAX_RESULT = 1 << 31  # bytes of one result unpacked
 
+SHORT = {"cagr": "CAGR (%)", "sharpe": "Sharpe"}
+HOW = "%backtests 1 2 compares two of them, %backtests 1 shows one again."
+
 _writer: ThreadPoolExecutor | None = None
 _writer_lock = threading.Lock()
 # results that are on their way to the disk, for whoever asks before they are there
@@ -46,7 +49,10 @@ _pending: dict[tuple[Path, str], BacktestResult] = {}
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a list of runs shows; ``RunStore.get(id)`` has the rest."""
+    """What a list of runs shows; ``RunStore.get(id)`` has the rest.
+
+    ``number`` is its place among all runs, the newest being 1, as long as no other is added.
+    """
 
     id: str
     key: str
@@ -62,6 +68,7 @@ class RunSummary:
     initial_value: float
     final_value: float
     data_digests: dict[str, str] = field(default_factory=dict)
+    number: int = 0
 
 
 def run_key(
@@ -88,21 +95,28 @@ class RunList(list[RunSummary]):
     """Runs, the newest first; shows itself as a table with the numbers that ``get`` takes."""
 
     def _table(self) -> Table:
-        headings = ["#", "Run", "Model", "When", "Arguments"]
-        headings += [metric_name(key) for key in KEY_METRICS]
+        places = any(run.where != "local" for run in self)
+        headings = ["#", "Model", "When", *(["Where"] if places else []), "Arguments"]
+        first = len(headings)
+        headings += [SHORT.get(key) or metric_name(key) for key in KEY_METRICS]
         rows = [
             [
-                number,
-                run.id[:12],
+                run.number,
                 run.model,
                 when(datetime.fromtimestamp(run.created_at, timezone.utc)),
+                *([run.where] if places else []),
                 _said(run.args),
                 *(format_metric(key, run.metrics.get(key, math.nan)) for key in KEY_METRICS),
             ]
-            for number, run in enumerate(self, start=1)
+            for run in self
         ]
-        right = range(5, len(headings))
-        return Table(headings, rows, empty="No backtest has been run yet.", right=[0, *right])
+        return Table(
+            headings,
+            rows,
+            note=HOW if rows else "",
+            empty="No backtest has been run yet.",
+            right=[0, *range(first, len(headings))],
+        )
 
     def __repr__(self) -> str:
         return repr(self._table())
@@ -167,16 +181,16 @@ class RunStore:
         self._settle()
         found = []
         with contextlib.suppress(OSError):
-            for path in self.folder.glob("*.json"):
-                summary = _read_summary(path)
-                if summary is None:
-                    continue
-                if notebook is not None and summary.notebook != notebook:
-                    continue
-                if model is None or summary.model == model:
-                    found.append(summary)
+            read = (_read_summary(path) for path in self.folder.glob("*.json"))
+            found = [summary for summary in read if summary is not None]
         found.sort(key=lambda summary: summary.created_at, reverse=True)
-        return RunList(found[:limit])
+        numbered = (replace(each, number=place) for place, each in enumerate(found, start=1))
+        chosen = [
+            each
+            for each in numbered
+            if notebook in (None, each.notebook) and model in (None, each.model)
+        ]
+        return RunList(chosen[:limit])
 
     def remove(self, run: str) -> None:
         run = self._whole_id(run)

@@ -72,8 +72,10 @@ def test_lists_are_newest_first(store: RunStore, make_result: Make) -> None:
     assert store.get("3").id == "run0"
     text = repr(store.list())
     assert "to=1y" in text
-    assert "Sharpe Ratio" in text
-    assert "run1" in store.list()._repr_html_()
+    assert "Sharpe" in text
+    assert "Where" not in text
+    assert [run.number for run in store.list(notebook="a.ipynb")] == [1, 3]
+    assert "to=1y" in store.list()._repr_html_()
     assert repr(store.list(model="other")) == "No backtest has been run yet."
 
 
