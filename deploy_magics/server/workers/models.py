@@ -9,6 +9,7 @@ from deploy_magics.errors import RunCancelledError, RunError
 from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.local import start_backtest
+from deploy_magics.executor.stream import EventReader
 from deploy_magics.model.model import Model
 from deploy_magics.server.workers.guarded import POLL
 from deploy_magics.server.workers.job import Job, Outcome
@@ -25,11 +26,14 @@ def backtest(job: Job) -> Outcome:
         args=job.run.args or dict(model.manifest.backtest_args or {}),
         environment=environment,
         limits=job.limits,
-        on_event=lambda event: _tell(job, event),
         folder=folder,
         env=job.variables(),
     )
-    while not run.wait(POLL):
+    events, over = EventReader(folder), False
+    while not over:
+        over = run.wait(POLL)
+        for event in events.read():
+            _tell(job, event)
         if job.stop.is_set():
             run.cancel()
     return _outcome(run.result)
