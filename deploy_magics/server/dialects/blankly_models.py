@@ -104,8 +104,8 @@ def router(services: Services) -> APIRouter:
         }
 
     def shown(who: Principal, model_id: str, rows: list[Version]) -> list[dict[str, Any]]:
-        runs = services.runs.list(who, model_id=model_id, kind="live", limit=1000)
-        live = shapes.newest_live(runs)
+        runs = services.runs.list(who, model_id=model_id, limit=1000)
+        live = shapes.newest_by_version(runs)
         revisions = services.versions.active_revisions(rows)
         return [shapes.version(row, revisions.get(row.id), live.get(row.id)) for row in rows]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from typing import Any
 
@@ -110,12 +109,13 @@ def router(services: Services) -> APIRouter:
         return FileResponse(path, media_type="application/octet-stream", filename="result.npz")
 
     @made.get("/run/{run_id}/prices")
-    def prices(run_id: str, symbol: str, who: Principal = reader) -> dict[str, list[float]]:
+    def prices(run_id: str, symbol: str = "", who: Principal = reader) -> dict[str, list[float]]:
         services.runs.get(who, run_id)
         for row in services.runs.inputs(run_id):
-            if row.symbol == symbol:
-                with services.blobs.open(row.sha256) as file:
-                    return read_bars(io.TextIOWrapper(file, "utf-8-sig", errors="replace"))
+            if row.symbol == (symbol or row.symbol):
+                path = services.blobs.path(row.sha256)
+                with path.open(encoding="utf-8-sig", errors="replace") as file:
+                    return read_bars(file)
         raise NotFoundError("This run was given no prices of that symbol.", status=404)
 
     @made.post("/run/{run_id}/stop")

@@ -47,7 +47,7 @@ def model(row: Model, schedule: Schedule | None = None) -> dict[str, Any]:
 
 
 def version(row: Version, revision: Revision | None, latest: Run | None) -> dict[str, Any]:
-    """``latest``: the version's latest live run, where it has one."""
+    """``latest``: the version's latest live run, else its latest run of any kind."""
     return {
         "versionId": row.id,
         "version": row.number,
@@ -126,11 +126,9 @@ def overview(latest: Latest) -> list[dict[str, Any]]:
     """Projects with their models, those with their latest versions and runs, newest first."""
     numbers = {row.id: row.number for row in latest.versions}
     runs: dict[str, list[Run]] = {}
-    live: dict[str, Run] = {}
     for row in latest.runs:
         runs.setdefault(row.model_id or "", []).append(row)
-        if row.kind == "live" and row.version_id:
-            live.setdefault(row.version_id, row)
+    live = newest_by_version(latest.runs)
     versions: dict[str, list[dict[str, Any]]] = {}
     for each in latest.versions:
         shown = version(each, latest.revisions.get(each.id), live.get(each.id))
@@ -148,10 +146,10 @@ def overview(latest: Latest) -> list[dict[str, Any]]:
     return [{**project(row), "models": models.get(row.id, [])} for row in latest.projects]
 
 
-def newest_live(runs: Sequence[Run]) -> dict[str, Run]:
-    """The first live run of each version, in a list that has the newest first."""
+def newest_by_version(runs: Sequence[Run]) -> dict[str, Run]:
+    """Each version's latest live run, else its latest; ``runs`` has the newest first."""
     found: dict[str, Run] = {}
-    for row in runs:
-        if row.kind == "live" and row.version_id:
+    for row in [*(r for r in runs if r.kind == "live"), *runs]:
+        if row.version_id:
             found.setdefault(row.version_id, row)
     return found

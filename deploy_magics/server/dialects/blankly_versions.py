@@ -23,9 +23,9 @@ def router(services: Services) -> APIRouter:
     @made.get("/version/{version_id}")
     def one(version_id: str, who: Principal = reader) -> dict[str, Any]:
         row = services.versions.get(who, version_id)
-        live = services.runs.list(who, version_id=row.id, kind="live", limit=1)
+        runs = services.runs.list(who, version_id=row.id, limit=1000)
         revision = services.versions.active_revision(row)
-        return shapes.version(row, revision, live[0] if live else None)
+        return shapes.version(row, revision, shapes.newest_by_version(runs).get(row.id))
 
     @made.get("/version/{version_id}/package", response_class=FileResponse)
     def package(version_id: str, who: Principal = reader) -> FileResponse:

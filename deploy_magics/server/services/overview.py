@@ -103,7 +103,7 @@ class Overview:
                 session.scalars(projects.order_by(Project.created_at, Project.id)).all(),
                 session.scalars(models).all(),
                 session.scalars(versions).all(),
-                dict(session.execute(counts).tuples().all()),
+                {str(model): int(count) for model, count in session.execute(counts)},
                 {row.version_id: row for row in session.scalars(revisions)},
                 session.scalars(runs).all(),
                 {row.model_id: row for row in session.scalars(schedules)},

@@ -218,9 +218,8 @@ class Versions:
         with self._store.read() as session:
             for start in range(0, len(wanted), 500):
                 part = Version.id.in_(wanted[start : start + 500])
-                found.update(
-                    session.execute(select(Version.id, Version.number).where(part)).tuples().all()
-                )
+                rows = session.execute(select(Version.id, Version.number).where(part))
+                found.update({str(version): int(number) for version, number in rows})
         return found
 
     def active_revisions(self, versions: Sequence[Version]) -> dict[str, Revision]:
