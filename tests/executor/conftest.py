@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -206,14 +205,3 @@ def rsi_prices() -> PriceSet:
 def no_warm_process_stays() -> Iterator[None]:
     yield
     warm.close_all()
-
-
-@pytest.fixture(scope="session")
-def local_models() -> ModuleType:
-    """The models that the tests of local and live runs share."""
-    path = Path(__file__).parent / "local_models.py"
-    spec = importlib.util.spec_from_file_location("local_models", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
