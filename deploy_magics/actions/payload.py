@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ..errors import NotFoundError
 from ..platforms.blankly import BlanklyClient
 
 if TYPE_CHECKING:
@@ -60,9 +61,25 @@ def remote_payload(client: BlanklyClient, run_id: str) -> dict[str, Any]:
         (place / "result.npz").write_bytes(client.arrays(run_id))
         result = BacktestResult.from_run_folder(place, args=run.args, id=run_id)
     payload = result_payload(result)
+    payload["prices"] = payload["prices"] or _remote_prices(client, run_id, result.symbols)
     if run.description:
         payload["title"] = run.description
     return payload
+
+
+def _remote_prices(
+    client: BlanklyClient, run_id: str, symbols: Sequence[str]
+) -> dict[str, list[dict[str, float]]]:
+    """The prices that a run was given, as lines; of its exchange's own the server has none."""
+    lines = {}
+    for symbol in symbols[:SYMBOLS]:
+        try:
+            bars = client.prices(run_id, symbol)
+        except NotFoundError:
+            continue
+        index = pd.to_datetime(list(bars["time"]), unit="s", utc=True)
+        lines[symbol] = line(pd.Series(bars["close"], index=index))
+    return lines
 
 
 def local_payload(run_id: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ export function createChart(): object {
     timeScale: () => ({
       width: () => 100,
       fitContent: () => undefined,
+      getVisibleLogicalRange: () => null,
       subscribeSizeChange: () => undefined,
       unsubscribeSizeChange: () => undefined
     }),

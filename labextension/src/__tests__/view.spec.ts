@@ -41,7 +41,7 @@ describe('a result', () => {
       ['EUR-USD', 2]
     ]);
     expect(drawn[2].markers).toMatchObject([{ time: 1500, shape: 'arrowUp' }]);
-    expect(element.querySelector('dl')?.textContent).toBe('Return (%)10.00');
+    expect(element.querySelector('[role=list]')?.textContent).toBe('Return (%)10.00');
     expect(element.querySelector('tbody')?.textContent).toContain('1970-01-01 00:25buy');
     view.dispose();
     expect(drawn).toEqual([]);

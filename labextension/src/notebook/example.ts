@@ -43,7 +43,8 @@ const CELLS: ReadonlyArray<[kind: 'markdown' | 'code', source: string]> = [
       'strategy = blankly.Strategy(exchange)\n' +
       'strategy.add_price_event(price_event, "BTC-USD", resolution="1h", init=init)\n\n' +
       'if __name__ == "__main__":\n' +
-      '    strategy.backtest(to="58d", initial_values={"USD": 10000})'
+      '    if blankly.is_deployed:\n        strategy.start()\n' +
+      '    else:\n        strategy.backtest(to="58d", initial_values={"USD": 10000})'
   ],
   ['code', '%deploy --message "Follow the trend"']
 ];

@@ -1,6 +1,6 @@
 import { IChartApi } from 'lightweight-charts';
 
-import { IResult, ITrade } from '../types';
+import { IMetric, IResult, ITrade } from '../types';
 import { comparisonChart, resultChart } from './chart';
 import { h, table } from './dom';
 import { colorsOf, onThemeChange } from './theme';
@@ -71,15 +71,27 @@ function themed(draw: () => IChartApi): IView {
 
 /** The most telling metrics as cards, the others folded away. */
 function metricCards(result: IResult): HTMLElement[] {
-  const cards = result.metrics.map(({ name, value }) =>
-    h('div', { class: 'dm-Metric' }, h('dt', {}, name), h('dd', {}, value))
+  const first = cards(result.metrics.slice(0, METRICS_SHOWN));
+  const others = result.metrics.slice(METRICS_SHOWN);
+  return others.length > 0
+    ? [first, folded(`${others.length} more metrics`, cards(others))]
+    : [first];
+}
+
+function cards(metrics: IMetric[]): HTMLElement {
+  const items = metrics.map(({ name, value }) =>
+    h(
+      'div',
+      { class: 'dm-Metric', role: 'listitem' },
+      h('span', { class: 'dm-MetricName' }, name),
+      h('span', { class: 'dm-MetricValue' }, value)
+    )
   );
-  const first = h('dl', { class: 'dm-Metrics' }, ...cards.slice(0, METRICS_SHOWN));
-  if (cards.length <= METRICS_SHOWN) {
-    return [first];
-  }
-  const others = h('dl', { class: 'dm-Metrics' }, ...cards.slice(METRICS_SHOWN));
-  return [first, h('details', {}, h('summary', {}, `All ${cards.length} metrics`), others)];
+  return h('div', { class: 'dm-Metrics', role: 'list', 'aria-label': 'Metrics' }, ...items);
+}
+
+function folded(summary: string, content: HTMLElement): HTMLElement {
+  return h('details', {}, h('summary', {}, summary), content);
 }
 
 function tradesTable(trades: ITrade[]): HTMLElement {
@@ -99,7 +111,7 @@ function tradesTable(trades: ITrade[]): HTMLElement {
     number(trade.price)
   ]);
   const head = ['Time (UTC)', 'Side', 'Symbol', 'Size', 'Price'];
-  return scrolling('Orders', table(caption, head, rows));
+  return folded(caption, scrolling('Orders', table(caption, head, rows)));
 }
 
 /** A region that scrolls by itself, and by keyboard. */
