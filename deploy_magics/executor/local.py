@@ -78,7 +78,11 @@ class LocalRun:
     def state(self) -> str:
         """``running``, ``succeeded``, ``failed`` or ``cancelled``."""
         exit = self._guarded.poll()
-        return "running" if exit is None else STATES.get(exit["reason"], "failed")
+        if exit is None:
+            return "running"
+        if exit["reason"] == "ended" and not (self.folder / "result.json").exists():
+            return "failed"
+        return STATES.get(exit["reason"], "failed")
 
     status = state
 

@@ -2,12 +2,10 @@
 
 import time as clock
 import warnings
+from time import monotonic
 
 from .engine_history import table_of, window
 from .engine_rows import AccountRows
-
-LOOK = 255
-"""Progress is looked at every so many bars (a power of two less one)."""
 
 SAMPLE = 31
 """One in so many callbacks is timed (a power of two less one)."""
@@ -75,7 +73,6 @@ class Stepper:
         ]
         self.user_stop = controller.user_stop
         self.rows = AccountRows(controller, self.floats)
-        self.steps = 0
         self.callback_seconds = 0.0
         self.began = controller.time
         self.bar = float(controller.min_resolution or 60)
@@ -99,8 +96,7 @@ class Stepper:
                 self.floats[symbol] = feed.floats[feed.index]
         if now > self.user_stop:
             self.model.has_data = False
-        self.steps += 1
-        if not self.steps & LOOK and self.events.progress_is_due():
+        if monotonic() >= self.events.next_progress:
             self.tell()
 
     def tell(self, force=False):

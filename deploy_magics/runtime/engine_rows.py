@@ -28,7 +28,9 @@ class AccountRows:
 
     @property
     def value(self):
-        return self.values[-1] if self.values else None
+        if self.values:
+            return self.values[-1]
+        return self.initial[-1].get(self.value_name) if self.initial else None
 
     def _prepare(self):
         """Who is in the account now, and which price values it."""

@@ -28,12 +28,15 @@ def plain(value):
 
 
 class Events:
-    """Appends to ``events.jsonl``; each line is one write, so that a reader never sees half."""
+    """Appends to ``events.jsonl``; each line is one write, so that a reader never sees half.
+
+    ``next_progress``: before that moment (monotonic) a progress event would not be written.
+    """
 
     def __init__(self, path):
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._lock = threading.Lock()
-        self._next_progress = 0.0
+        self.next_progress = 0.0
 
     def emit(self, event, **fields):
         record = {"event": event, "at": round(time.time(), 3)}
@@ -42,12 +45,9 @@ class Events:
         with self._lock:
             os.write(self._descriptor, line)
 
-    def progress_is_due(self):
-        return time.monotonic() >= self._next_progress
-
     def progress(self, done, total, sim_time, equity, force=False):
         """At most ten a second, unless forced."""
         now = time.monotonic()
-        if force or now >= self._next_progress:
-            self._next_progress = now + PROGRESS_SECONDS
+        if force or now >= self.next_progress:
+            self.next_progress = now + PROGRESS_SECONDS
             self.emit("progress", done=done, total=total, time=sim_time, equity=equity)

@@ -2,7 +2,7 @@
 
 import os
 
-from . import blankly_engine, blankly_feed, guards, live, orders
+from . import blankly_engine, blankly_feed, guards, live, orders, plain_progress
 from .arguments import Arguments
 from .blankly_calls import Calls
 from .outcome import write
@@ -25,6 +25,8 @@ def prepare(run, kind):
     calls.install()
     if run.job.get("engine", "fast") == "fast":
         calls.engine = blankly_engine.install(run.events, run.failures)
+    else:
+        plain_progress.install(run.events)
     if prices:
         moment = prices.end if run.job.get("type") == "screener" else arguments.start
         prices.clock.follow(lambda: moment)
