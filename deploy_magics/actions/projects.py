@@ -41,6 +41,8 @@ def projects(*, create: str | None = None, description: str = "") -> Projects:
             deploy goes there from now on.
         description: what the new project is about.
     """
+    if description and create is None:
+        raise UsageError("--description goes with --create NAME.")
     here = client()
     note = ""
     if create is not None:
@@ -49,8 +51,6 @@ def projects(*, create: str | None = None, description: str = "") -> Projects:
         current().project_id = made.id
         did = "is there already" if there else "is created"
         note = f"{made.name} {did}; what you deploy goes there from now on."
-    elif description:
-        raise UsageError("--description goes with --create NAME.")
     found = tuple(here.projects())
     rows = []
     for project in found:

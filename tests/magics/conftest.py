@@ -1,4 +1,4 @@
-import shutil
+import atexit
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,4 +48,4 @@ def shell(home: Path) -> Iterator[TestingShell]:
         HistoryManager.enabled = True
         shell.restore_sys_module_state()
         shell.atexit_operations()
-        shutil.rmtree(home, ignore_errors=True)
+        atexit.unregister(shell.atexit_operations)
