@@ -127,11 +127,11 @@ class Guarded:
     def _await(self, patience: float) -> bool:
         """Waits a little; whether the guard is gone."""
         if self._done is not None and not getattr(self._done, "closed", False):
-            if not _readable(self._done.fileno(), patience):
-                return False
-            if self._process is not None:
-                self._process.wait()
-            return True
+            return _readable(self._done.fileno(), patience)
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience)
+            return self._process.poll() is not None
         if read_exit(self.folder) is not None:
             return True
         if patience:
@@ -161,7 +161,8 @@ class Guarded:
                 with contextlib.suppress(OSError):
                     end.close()
         if self._process is not None:
-            self._process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5.0)
         self._lifeline = None
 
 

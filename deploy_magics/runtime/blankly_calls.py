@@ -21,6 +21,45 @@ class NothingToRun(Explained):
     """A script without a strategy."""
 
 
+GIVEN = (
+    "__user_added_times",
+    "__price_readers",
+    "__event_readers",
+    "__tick_readers",
+    "user_start",
+    "user_stop",
+    "min_resolution",
+)
+"""What a script may give to the library's controller before a run."""
+
+
+class Skipped:
+    """The result of a backtest that was not run: everything about it is as empty as itself."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *_, **__):
+        return self
+
+    def __getitem__(self, _):
+        return self
+
+    def __iter__(self):
+        return iter(())
+
+    def __len__(self):
+        return 0
+
+    def __format__(self, _):
+        return str(self)
+
+    def __repr__(self):
+        return "(no backtest in a live run)"
+
+
 class Calls:
     """What the script makes and runs; also where the library's reporter speaks to."""
 
@@ -37,6 +76,7 @@ class Calls:
         self.exchanges = []
         self.symbols = []
         self.current = None
+        self.given = {}
         self.timings = {"load": 0.0, "run": 0.0, "format": 0.0}
         self.engine = None
         self.live = None
@@ -84,13 +124,19 @@ class Calls:
             settings_path=None,
             **settings,
         ):
+            if calls.live is not None and not calls.live.replaying:
+                return calls.skipped()
+            calls.renew(strategy.model)
             merged = calls.arguments.merged(to, initial_values, start_date, end_date, settings)
             settings = merged.pop("settings")
             calls.current = dict(merged, settings=settings)
             return strategy_backtest(strategy, settings_path=settings_path, **merged, **settings)
 
         def backtest_model(model, args=None, initial_values=None, settings_path=None, kwargs=None):
+            if calls.live is not None and not calls.live.replaying:
+                return calls.skipped()
             if calls.current is None:
+                calls.renew(model)
                 kwargs = dict(kwargs or {})
                 merged = calls.arguments.merged(None, initial_values, None, None, kwargs)
                 calls.add_prices(model, merged)
@@ -109,6 +155,28 @@ class Calls:
 
     def start_model(self, model, args):
         self.models[id(model)] = (model, args)
+
+    def skipped(self):
+        """A script that backtests what it builds trades with it, when it is deployed."""
+        print("In a live run .backtest() is left out: the strategy starts after the script.")
+        return Skipped()
+
+    def renew(self, model):
+        """The library's controller keeps the rows of its last run: each run gets a fresh one, with
+        the prices and events that the script had given it before the first."""
+        controller = model.backtester
+        known = self.given.get(id(model))
+        if known is None:
+            self.given[id(model)] = {
+                name: list(value) if isinstance(value, list) else value
+                for name, value in vars(controller).items()
+                if name.endswith(GIVEN)
+            }
+            return
+        fresh = type(controller)(model)
+        for name, value in known.items():
+            setattr(fresh, name, list(value) if isinstance(value, list) else value)
+        model.backtester = model._Model__backtester = fresh
 
     def add_prices(self, model, merged):
         """A model that asked for no prices gets all that were given."""
