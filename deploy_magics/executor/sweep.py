@@ -77,7 +77,7 @@ def sweep(
     chosen = combinations(grid, random, seed)
     result = SweepResult(tuple(grid), by, model=model, prices=prices, environment=environment)
     result.engine, result.limits = engine, limits
-    pool = _pool(on, environment, prices, engine, limits, workers)
+    pool = _pool(on, model, environment, prices, engine, limits, workers)
     try:
         if folds is None:
             task.run(pool, [task.point(values) for values in chosen], result)
@@ -132,7 +132,7 @@ class _Sweep:
         )
         changed = with_constants(self.model, self.constants, constants)
         self._made += 1
-        return Point(self._made, dict(values), changed, args, key, fold, part)
+        return Point(self._made, dict(values), changed, args, key, fold, part, constants)
 
     def run(self, pool: Pool, points: list[Point], result: SweepResult) -> None:
         """Answer from the store what it has and run the rest, into ``result``."""
@@ -189,6 +189,7 @@ def _walk(
 
 def _pool(
     on: Any,
+    model: Model,
     environment: Environment,
     prices: PriceSet | None,
     engine: str,
@@ -202,7 +203,7 @@ def _pool(
     if isinstance(on, str) or hasattr(on, "scheduler_info"):
         from deploy_magics.executor.cluster import ClusterPool
 
-        return ClusterPool(on, environment, prices, engine, limits)
+        return ClusterPool(on, environment, prices, engine, limits, model)
     if callable(on):
         return CallPool(on)
     raise UsageError(f"A sweep cannot run on {on!r}.", "Give tcp://host:port, or a Dask client.")

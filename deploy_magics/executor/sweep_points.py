@@ -25,8 +25,8 @@ FORMAT = 1
 class Point:
     """A combination of values, on one stretch of time where there are folds.
 
-    ``part`` is "chosen on" or "tried on" with folds, and empty without. ``key`` is the same for
-    what can only give the same.
+    ``model`` has the values of ``constants`` in it already. ``part`` is "chosen on" or "tried on"
+    with folds, and empty without. ``key`` is the same for what can only give the same.
     """
 
     number: int
@@ -36,6 +36,7 @@ class Point:
     key: str
     fold: Fold | None = None
     part: str = ""
+    constants: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass
