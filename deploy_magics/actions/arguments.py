@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import UsageError
 from ..model.settings import backtest_json
 
+SPAN = ("to", "start_date", "end_date")
 NAMED = ("to", "start_date", "end_date", "initial_values")
 _HELP = {
     "use_price": "which column of the prices is the price: close, open, high, low",
@@ -67,6 +68,20 @@ def backtest_args(
         result["settings"] = {_known(name): value for name, value in gathered.items()}
     _check(result)
     return result
+
+
+def carried(before: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a second run: those of the last one, except what is said anew.
+
+    The span (to, start, end) goes as one: who says one of them says all of it.
+    """
+    kept = dict(before)
+    if any(name in said for name in SPAN):
+        kept = {name: value for name, value in kept.items() if name not in SPAN}
+    merged = {**kept, **said}
+    if "settings" in before and "settings" in said:
+        merged["settings"] = {**before["settings"], **said["settings"]}
+    return merged
 
 
 def _read(args: str | Mapping[str, Any] | None) -> Mapping[str, Any]:

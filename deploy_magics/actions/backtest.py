@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from ..display import show
 from ..errors import UsageError
 from ..model import Model, settle
-from .arguments import backtest_args, known_settings
+from .arguments import backtest_args, carried, known_settings
 from .collect import collect
 from .deploy import run_in_kernel
 from .feeds import prices_for
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ..executor.environment import Environment
     from ..executor.local import Limits
     from ..executor.result import BacktestResult
-
-SPAN = ("to", "start_date", "end_date")
 
 
 @dataclass
@@ -166,20 +164,6 @@ def backtest(
 
         return start_in_background(job)
     return run_here(job)
-
-
-def carried(before: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a second run: those of the last one, except what is said anew.
-
-    The span (to, start, end) goes as one: who says one of them says all of it.
-    """
-    kept = dict(before)
-    if any(name in said for name in SPAN):
-        kept = {name: value for name, value in kept.items() if name not in SPAN}
-    merged = {**kept, **said}
-    if "settings" in before and "settings" in said:
-        merged["settings"] = {**before["settings"], **said["settings"]}
-    return merged
 
 
 def run_here(job: Job) -> BacktestResult:

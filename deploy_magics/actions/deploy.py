@@ -16,6 +16,7 @@ from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import Accepted, Run
 from ..platforms.session import new_key
 from . import names
+from .arguments import backtest_args, carried
 from .collect import collect
 from .deployment import Deployment, progress_lines
 from .feeds import choose_feed
@@ -37,6 +38,10 @@ def deploy(
     project: ProjectName = None,
     description: str = "",
     data: Mapping[str, Source] | None = None,
+    to: str | None = None,
+    start_date: str | None = None,
+    end_date: str | None = None,
+    initial_values: Mapping[str, float] | None = None,
     exchange: str | None = None,
     pace: float | str | None = None,
     live: bool = False,
@@ -53,6 +58,9 @@ def deploy(
 ) -> Deployment:
     """Deploy the model as a new version, and run it; on paper, unless --live says otherwise.
 
+    A paper run replays the data of the model's last backtest, over the same span and from the
+    same account, except what is said anew: it is that backtest with the clock on.
+
     Args:
         source: a folder with blankly.json, a zip or a program; left out, the cell or the last one.
         cell: the strategy.
@@ -62,6 +70,10 @@ def deploy(
         project: the project of a new model.
         description: what a new model is about.
         data: prices that the paper run replays: a file or a DataFrame by symbol.
+        to: of the replay, how far back from its end, like 1y, 6M, 30d.
+        start_date: the replay's first day.
+        end_date: the replay's last day.
+        initial_values: the paper account at the start, like USD=10000.
         exchange: live prices of this exchange, for paper.
         pace: of a replay: bars a second (1), 0 for as fast as it goes, or "real".
         live: send real orders to the exchange that the model constructs; asks first.
@@ -90,6 +102,9 @@ def deploy(
 
         shipped: Deployment = deploy_on_ubiops(found, message=message)
         return shipped
+    said = backtest_args(
+        to=to, start_date=start_date, end_date=end_date, initial_values=initial_values
+    )
     feed, prices = choose_feed(found, data=data, exchange=exchange, pace=pace, live=live, yes=yes)
     if run and cell is not None:
         run_in_kernel(cell)
@@ -107,6 +122,7 @@ def deploy(
         "python_version": found.manifest.python_version or "",
         "schedule": schedule or found.manifest.schedule or "",
         "feed": feed,
+        "args": carried(current().arguments.get(found.name, {}), said) if prices else said,
         "live": live,
     }
     accepted = upload(here, found, prices, options)

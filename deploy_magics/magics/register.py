@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
+from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR, MAGIC_OUTPUT_CAN_BE_SILENCED
 
 from ..errors import UsageError
 from .command import Command, Group
@@ -29,7 +29,8 @@ def commands() -> Iterator[Command | Group]:
 class Magic:
     """A command as the function that IPython calls.
 
-    Text in a line or a cell is never expanded (``$x`` and ``{x}`` stay as they are).
+    Text in a line or a cell is never expanded (``$x`` and ``{x}`` stay as they are); a ``;`` at
+    the end keeps the answer from being shown.
     """
 
     def __init__(self, command: Command | Group, shell: Any) -> None:
@@ -37,6 +38,7 @@ class Magic:
         self._shell = shell
         self.__name__ = command.name
         setattr(self, MAGIC_NO_VAR_EXPAND_ATTR, True)
+        setattr(self, MAGIC_OUTPUT_CAN_BE_SILENCED, True)
 
     @property
     def __doc__(self) -> str:  # type: ignore[override]
@@ -47,6 +49,7 @@ class Magic:
             raise UsageError(
                 f"%%{self.command.name} stands on a cell's first line, with the strategy below it."
             )
+        line = line.rstrip().removesuffix(";") if cell is None else line
         return self.command.run(line, cell, self._shell.user_ns)
 
 

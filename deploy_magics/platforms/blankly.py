@@ -210,6 +210,7 @@ class BlanklyClient:
         python_version: str = "",
         schedule: str = "",
         feed: Mapping[str, Any] | None = None,
+        args: Mapping[str, Any] | None = None,
         live: bool = False,
         prices: Prices | None = None,
         key: str = "",
@@ -221,6 +222,7 @@ class BlanklyClient:
             sha256: the zip's digest; where the server has that zip, only the digest is sent.
             model_id: the model that gets the version; without it a new one called ``name``.
             prices: what the paper run replays, CSV by symbol.
+            args: of the paper run, those of ``.backtest()``: the span of the replay, the account.
             key: an idempotency key from an earlier attempt.
         """
         form = {
@@ -235,6 +237,7 @@ class BlanklyClient:
             "pythonVersion": python_version or None,
             "schedule": schedule or None,
             "feed": json.dumps(feed) if feed else None,
+            "args": json.dumps(dict(args)) if args else None,
             "live": "true" if live else None,
         }
         return self._upload("model/deploy", form, package, sha256, prices, key, on_progress)
