@@ -50,6 +50,9 @@ def serve(settings: Settings, *, workers: bool = True) -> int:
     """Run until SIGTERM or SIGINT. Raises UsageError or ServiceError when it cannot start."""
     check_exposure(settings)
     configure_logs()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises what it caught once more at its end: the tidying up comes after that
+        signal.signal(number, lambda *_: None)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_one(settings.data_dir), _listening(settings) as listener:
         services = Services.open(settings)

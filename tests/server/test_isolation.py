@@ -41,7 +41,11 @@ PUBLIC = {
 # published for others by its owner; the service's own rules decide (tests/server/signals)
 SHARED = {"/api/v1/subscriptions/{kind}/{publisher}/{number}"}
 # parts of an address that name somebody's thing
-OWNED = ["project_id", "model_id", "version_id", "run_id", "token_id", "sha256", "project_name", "deployment_name", "version", "id", "revision_id", "build_id", "request_id"]
+OWNED = (
+    *("project_id", "model_id", "version_id", "run_id", "token_id", "sha256"),
+    *("project_name", "deployment_name", "version", "id"),
+    *("revision_id", "build_id", "request_id"),
+)
 # what is named in the body or the query instead
 BY_BODY = [
     ("POST", "/model/list", {"projectId": "project_id"}),

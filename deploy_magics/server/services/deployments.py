@@ -157,16 +157,22 @@ class Deployments:
         live: bool = False,
         plan: str | None = None,
     ) -> Run:
-        """Run a version that is there; feed and prices as in its last live run unless given."""
+        """Run a version that is there; feed and prices as in its last live run unless given.
+
+        A screener screens once, now.
+        """
         with self._store.write():
             version = self._versions.get(who, version_id)
+            kind = (
+                "screen" if self._models.get(who, version.model_id).kind == "screener" else "live"
+            )
             before = self._last_live(version)
             prices = self._earlier_prices(version)
             if not live:
                 feed = feed or (before.feed if before else None) or default_feed(prices)
             return self._runs.create(
                 who,
-                "live",
+                kind,
                 version,
                 args=before.args if before else None,
                 feed=None if live else feed,

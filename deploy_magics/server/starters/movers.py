@@ -1,16 +1,17 @@
-"""Screens for symbols that moved more than half a percent over the last day."""
+"""Screens for symbols that moved more than a tenth of a percent over the last day of prices."""
 
 from typing import Any
 
 import blankly
+import pandas as pd
 
-SYMBOLS = ["EUR-USD"]
+PRICES = {"EUR-USD": "./EUR-USD_1h.csv"}
 
 
 def screen(symbol: str, state: blankly.ScreenerState) -> dict[str, Any]:
-    closes = state.interface.history(symbol, 25, resolution="1h", return_as="deque")["close"]
-    move = closes[-1] / closes[0] - 1
-    return {"move": round(move, 5), "moved": abs(move) > 0.005}
+    closes = pd.read_csv(PRICES[symbol])["close"]
+    move = closes.iloc[-1] / closes.iloc[-25] - 1
+    return {"move": round(float(move), 5), "moved": bool(abs(move) > 0.001)}
 
 
 def report(results: dict[str, Any], state: blankly.ScreenerState) -> str:
@@ -20,4 +21,4 @@ def report(results: dict[str, Any], state: blankly.ScreenerState) -> str:
 
 reader = blankly.data.PriceReader("./EUR-USD_1h.csv", "EUR-USD")
 exchange = blankly.KeylessExchange(price_reader=reader)
-screener = blankly.Screener(exchange, screen, symbols=SYMBOLS, formatter=report)
+screener = blankly.Screener(exchange, screen, symbols=list(PRICES), formatter=report)

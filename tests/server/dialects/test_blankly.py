@@ -235,7 +235,7 @@ def test_uploads_end_at_their_limits(me: Any, services: Services, small_zip: byt
     for body, kind in bad:
         answer = me.call("POST", "/model/deploy", content=body, headers={"content-type": kind})
         assert answer.status_code in (400, 415), (body[:20], answer.status_code)
-    parts = [("p%d" % n, (None, b"x")) for n in range(200)]
+    parts = [(f"p{n}", (None, b"x")) for n in range(200)]
     assert me.call("POST", "/model/deploy", files=parts).status_code == 413
     assert staged(services) == []
 
