@@ -16,7 +16,7 @@ from ..errors import CredentialsError, NotSignedInError, UsageError
 from ..platforms.freqtrade import FreqtradeClient
 from ..platforms.session import check_url
 from .ask import secret
-from .kinds import Completes, Reads
+from .kinds import Completes, ModelName, Reads
 
 PLATFORM = "freqtrade"
 BotName = Annotated[str | None, Completes("bot")]
@@ -47,24 +47,26 @@ class Connection:
     def __repr__(self) -> str:
         money = "dry run" if self.dry_run else "REAL MONEY"
         return (
-            f"{self.name}: freqtrade {self.version} at {self.url}, "
+            f"{self.name}: {self.version} at {self.url}, "
             f"strategy {self.strategy}, {self.state}, {money}"
         )
 
 
 def connect(
-    url: str,
+    url: str | None = None,
     *,
+    model: ModelName = None,
     user: str = "freqtrader",
     token_env: str | None = None,
     as_: str | None = None,
     auth: Literal["token", "basic"] = "token",
     password: Hidden = None,
 ) -> Connection:
-    """Connect to a freqtrade bot, and keep how for the next notebook.
+    """Connect to a freqtrade bot, or to a deployed model, and keep how for the next notebook.
 
     Args:
         url: the bot's address, like http://127.0.0.1:8080.
+        model: in place of an address, a model that runs where you are signed in.
         user: the user name of its api_server block.
         token_env: the environment variable that holds the password; else a hidden prompt asks.
         as_: what to call the bot; its own name where it is left out.
@@ -73,6 +75,11 @@ def connect(
     Raises:
         NotSignedInError: the bot refuses user or password; nothing is kept then.
     """
+    if model is not None:
+        url, password = _deployed(model)
+        as_ = as_ or model
+    if url is None:
+        raise UsageError("Connect to which bot?", "Give its address, or --model NAME.")
     url = check_url(url)
     if password is None:
         password = _password(url, user, token_env)
@@ -86,7 +93,7 @@ def connect(
     return Connection(
         name,
         url,
-        str(config["version"] or "?"),
+        software(config["version"]),
         str(config["strategy"] or "none"),
         str(config["state"] or "webserver"),
         bool(config["dry_run"]),
@@ -179,6 +186,12 @@ def client(bot: str | None = None, *, patience: float | None = None) -> Freqtrad
     return made
 
 
+def software(version: str | None) -> str:
+    """What answers: a freqtrade of some version, or a server of ours that speaks as one."""
+    text = str(version or "?")
+    return text if " " in text else f"freqtrade {text}"
+
+
 def _use(name: str) -> None:
     if name in _current:
         _current.remove(name)
@@ -194,6 +207,19 @@ def _free_name(name: str, url: str, *, given: bool) -> str:
     if given:
         raise UsageError(f"A bot at {addresses()[name]} is called {name} already.")
     return f"{name}-{urlsplit(url).port or urlsplit(url).hostname}"
+
+
+def _deployed(model: str) -> tuple[str, str]:
+    """Where the server of the user answers for the live run of a model, and the token for it."""
+    from . import session
+    from .find import find_model
+
+    found = session.client()
+    runs = found.runs(model_id=find_model(found, model).id, kind="live", limit=1)
+    if not runs:
+        raise UsageError(f"{model} was never run live.", "Say %deploy first.")
+    url, token = session._address(session.chosen())
+    return f"{url}/bots/{runs[0].id}", token
 
 
 def _password(url: str, user: str, token_env: str | None) -> str:

@@ -17,7 +17,9 @@ from typing import Any
 from ..errors import ConflictError, DeployMagicsError, NotFoundError
 from ..platforms.freqtrade import FreqtradeClient
 from ..platforms.freqtrade_stream import MessageStream
+from .bot import software
 
+WEBSOCKET_SINCE = 2.1  # of the bot's API
 KEPT_TRADES = 2000
 KEPT_POINTS = 1000
 _ACCESS_LOGS = ("werkzeug", "uvicorn.access")  # our own questions, mostly
@@ -85,11 +87,11 @@ class BotReader:
             "at": now,
             "state": str(config["state"]),
             "problem": "",
-            "version": str(config["version"] or ""),
+            "version": software(config["version"]),
             "strategy": str(config["strategy"] or ""),
             "stake": str(config["stake_currency"] or ""),
             "dry_run": bool(config["dry_run"]),
-            "speaks": config["api_version"] is not None,
+            "speaks": float(config["api_version"] or 0) > WEBSOCKET_SINCE,
         }
         with contextlib.suppress(NotFoundError):  # a bot of early 2020 tells no logs
             records = [row for row in self.client.logs(80)["logs"] if row[2] not in _ACCESS_LOGS]

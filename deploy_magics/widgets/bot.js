@@ -145,7 +145,7 @@ function render({ model, el }) {
 
   function card(bot) {
     const how = model.get("ended") ? "no longer read" : bot.via;
-    const facts = bot.version ? `${bot.strategy} · freqtrade ${bot.version} · ${how}` : bot.url;
+    const facts = bot.version ? `${bot.strategy} · ${bot.version} · ${how}` : bot.url;
     const mode = bot.version && !bot.dry_run ? make("span", { class: "dm-real" }, "REAL MONEY") : null;
     const open = bot.trades.map((trade) => [
       `#${trade.id}`,

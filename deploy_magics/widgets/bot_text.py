@@ -21,7 +21,7 @@ def one_bot(snapshot: Snapshot, *, ended: bool = False) -> str:
     current, most = snapshot.slots
     headline = [f"{snapshot.name}: {snapshot.state}"]
     if snapshot.version:
-        headline += [snapshot.strategy, f"freqtrade {snapshot.version}"]
+        headline += [snapshot.strategy, snapshot.version]
         headline += ["dry run" if snapshot.dry_run else "REAL MONEY", snapshot.via]
     if ended:
         headline.append("no longer read")
