@@ -5,6 +5,7 @@ with the job's arguments, once, whichever it does; what the library answers is c
 """
 
 import functools
+import threading
 import time
 
 from . import collect
@@ -75,7 +76,7 @@ class Calls:
         self.screeners = []
         self.exchanges = []
         self.symbols = []
-        self.current = None
+        self.merged = threading.local()
         self.given = {}
         self.timings = {"load": 0.0, "run": 0.0, "format": 0.0}
         self.engine = None
@@ -129,19 +130,19 @@ class Calls:
             calls.renew(strategy.model)
             merged = calls.arguments.merged(to, initial_values, start_date, end_date, settings)
             settings = merged.pop("settings")
-            calls.current = dict(merged, settings=settings)
+            calls.merged.arguments = dict(merged, settings=settings)
             return strategy_backtest(strategy, settings_path=settings_path, **merged, **settings)
 
         def backtest_model(model, args=None, initial_values=None, settings_path=None, kwargs=None):
             if calls.live is not None and not calls.live.replaying:
                 return calls.skipped()
-            if calls.current is None:
+            if getattr(calls.merged, "arguments", None) is None:
                 calls.renew(model)
                 kwargs = dict(kwargs or {})
                 merged = calls.arguments.merged(None, initial_values, None, None, kwargs)
                 calls.add_prices(model, merged)
                 initial_values, kwargs = merged["initial_values"], merged["settings"]
-                calls.current = merged
+                calls.merged.arguments = merged
             return calls.run(model, model_backtest, args, initial_values, settings_path, kwargs)
 
         Model.__init__ = made
@@ -192,7 +193,7 @@ class Calls:
 
     def run(self, model, original, args, initial_values, settings_path, kwargs):
         """One backtest by the library; its result is kept and handed on."""
-        used, self.current = self.current, None
+        used, self.merged.arguments = self.merged.arguments, None
         controller = model.backtester
         main = model.main
         previous = self.prices.clock.follow(None)
@@ -240,13 +241,17 @@ class Calls:
                 self.timings[name] += end - begin
 
     def built(self):
-        """What the script built, as functions that backtest it."""
+        """What the script built: models, and functions that backtest them."""
         mine = {id(strategy.model) for strategy in self.strategies}
-        found = [strategy.backtest for strategy in self.strategies if strategy.schedulers]
+        found = [
+            (strategy.model, strategy.backtest)
+            for strategy in self.strategies
+            if strategy.schedulers
+        ]
         for key, (model, args) in self.models.items():
             if key not in mine:
                 args = None if args == "done" else args
-                found.append(functools.partial(model.backtest, args))
+                found.append((model, functools.partial(model.backtest, args)))
         return found
 
     def run_the_rest(self):
@@ -258,5 +263,5 @@ class Calls:
                 " no screener."
             )
         if not self.results:
-            for backtest in built:
+            for _, backtest in built:
                 backtest()

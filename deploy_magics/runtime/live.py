@@ -96,7 +96,7 @@ class Replay:
         self.pace = pace_of(run.job.get("feed") or {})
         self.stopping = StopFlag()
         self.replaying = False
-        self.begun = 0
+        self.numbers = {}
         self.quiet = Quiet()
         self.state = AccountState(os.path.join(run.folder, "state.json"))
         calls.live = self
@@ -123,7 +123,9 @@ class Replay:
         """Called after the script: what it started or built runs now."""
         self.calls.results.clear()
         self.replaying = True
-        jobs = self.calls.built()
+        built = self.calls.built()
+        self.numbers = {id(model): number for number, (model, _) in enumerate(built)}
+        jobs = [backtest for _, backtest in built]
         if not jobs and not self.calls.screeners:
             raise NothingToRun("The script builds nothing that can trade.")
         threads = [threading.Thread(target=self._go, args=(job,)) for job in jobs[1:]]
@@ -148,8 +150,7 @@ class Replay:
     def begin(self, model):
         """Just before a model's ``main``: what an earlier attempt left is taken up."""
         if self.replaying:
-            model.backtester.live_watch = Watch(self, model, self.begun)
-            self.begun += 1
+            model.backtester.live_watch = Watch(self, model, self.numbers[id(model)])
 
     def end(self, model):
         """Just after it: what its last step did is told."""

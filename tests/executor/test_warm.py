@@ -1,0 +1,105 @@
+"""Warm processes: one for each environment, gone with their owner."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from deploy_magics.executor import warm
+from deploy_magics.executor.environment import Environment
+from deploy_magics.executor.process import Limits
+
+LONG = 120.0
+LISTS = "import sys\nprint(sorted(sys.modules))\n"
+
+
+@pytest.fixture(autouse=True)
+def none_left() -> Iterator[None]:
+    warm.close_all()
+    yield
+    warm.close_all()
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = LONG) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not happen within {seconds} s")
+
+
+def zygotes() -> list[warm.Zygote]:
+    return list(warm._warm.values())
+
+
+def test_an_environment_has_one_warm_process(blankly_environment: Environment) -> None:
+    assert warm.why_not() is None
+    assert warm.prepare(blankly_environment)
+    assert warm.prepare(blankly_environment)
+    assert len(zygotes()) == 1
+    (only,) = zygotes()
+    assert only.alive
+    warm.close_all()
+    assert not only.alive
+    assert not only.folder.exists()
+
+
+def test_another_environment_has_another_and_the_oldest_goes(
+    blankly_environment: Environment,
+) -> None:
+    for number in range(4):
+        warm.prepare(dataclasses.replace(blankly_environment, key=f"key{number}"))
+    assert len(zygotes()) == warm.MOST
+    assert list(warm._warm) == ["key2", "key3"]
+
+
+def test_a_dead_one_is_replaced(blankly_environment: Environment) -> None:
+    warm.prepare(blankly_environment)
+    (first,) = zygotes()
+    first.process.kill()
+    first.process.wait()
+    warm.prepare(blankly_environment)
+    (second,) = zygotes()
+    assert second is not first and second.alive
+
+
+def test_where_there_is_no_fork_runs_start_cold(
+    blankly_environment: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(os, "fork")
+    reason = warm.why_not()
+    assert reason is not None and "cannot fork" in reason
+    assert not warm.prepare(blankly_environment)
+    assert warm.start(blankly_environment, tmp_path, Limits()) is None
+    assert zygotes() == []
+
+
+def test_it_ends_with_its_owner(blankly_environment: Environment, tmp_path: Path) -> None:
+    script = """
+import sys, time
+from deploy_magics.executor import warm
+from deploy_magics.executor.environment import ensure_environment
+warm.prepare(ensure_environment(None, ("blankly==1.18.25b0", "numpy<2")))
+(zygote,) = warm._warm.values()
+print(zygote.process.pid, flush=True)
+time.sleep(600)
+"""
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    try:
+        zygote = psutil.Process(int(owner.stdout.readline()))
+    finally:
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
+    until(lambda: not zygote.is_running(), "the end of the warm process")
