@@ -141,7 +141,11 @@ class Calls(StatementWalker):
     def _perform_method(self, call: Call, arguments: Arguments, frame: Frame) -> Value:
         results: list[Value] = []
         unknown: set[Obj] = set()
-        for obj in self._resolve_all(call.receiver, frame):
+        for outer in call.receiver:
+            if _is_super(outer):
+                results.append(self._perform_super(outer, call, arguments, frame))
+        plain = frozenset(obj for obj in call.receiver if not _is_super(obj))
+        for obj in self._resolve_all(plain, frame):
             if obj.kind == "module":
                 name = f"{obj.name}.{call.method}"
                 results.append(self.call_module(name, arguments, call.thrown))
@@ -155,6 +159,22 @@ class Calls(StatementWalker):
                 self.default_method(receiver, call.method, arguments, call.thrown, call.inplace)
             )
         return union(results)
+
+    def _perform_super(
+        self, receiver: Obj, call: Call, arguments: Arguments, frame: Frame
+    ) -> Value:
+        own = self._resolve(receiver, frame)
+        bases = receiver.info[1].under("__bases__") if receiver.info[1] is not None else []
+        methods = [
+            method
+            for base in bases
+            for method in self.class_attribute(base, call.method)
+            if method.function is not None
+        ]
+        if methods:
+            full = arguments.with_first(own)
+            return union([self.call_known(method, full, call.thrown) for method in methods])
+        return self.default_method(own, call.method, arguments, call.thrown, call.inplace)
 
     def _bind(self, callee: Obj, function: Function, arguments: Arguments) -> dict[str, Value]:
         values: dict[str, Value] = dict.fromkeys(function.symbols, NOTHING)
@@ -216,6 +236,10 @@ class Calls(StatementWalker):
             return self.value_now(obj.info[1])
         if kind == "part":
             return self.element(self._resolve(obj.info[1], frame), obj.info[2])
+        if kind == "super":
+            function = frame.callee.function
+            first = function.places[:1] if function is not None else []
+            return union([frame.values.get(name, NOTHING) for name in first])
         if obj.owner is frame.callee.function:
             return frame.values.get(obj.info[1], NOTHING)
         return frozenset(frame.callee.under(("captured", obj)))
@@ -308,7 +332,7 @@ class Calls(StatementWalker):
                 and call.callee.kind == "symbol"
                 and not _is_global(call.callee)
             )
-        if call.method in self.method_names:
+        if call.method in self.method_names or any(_is_super(obj) for obj in call.receiver):
             return True
         inplace = frozenset({"inplace"} if call.inplace else ())
         return changes_receiver(call.method, call.thrown, inplace)
@@ -330,3 +354,7 @@ def _is_global(obj: Obj) -> bool:
     while obj.kind == "symbol" and obj.info[0] == "part":
         obj = obj.info[1]
     return obj.kind == "module" or (obj.kind == "symbol" and obj.info[0] == "global")
+
+
+def _is_super(obj: Obj) -> bool:
+    return obj.kind == "symbol" and obj.info[0] == "super"

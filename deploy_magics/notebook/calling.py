@@ -31,6 +31,8 @@ class CallWalker(ExpressionWalker):
         if isinstance(func, ast.Attribute):
             receiver = self.ev(func.value)
             self.touch(receiver, shallow=True)
+            if thrown:
+                self.change(self.state_behind(func.value))
             self.accessor(func.attr)
             arguments = self.arguments(node)
             self.query_names(func.attr, node)
@@ -136,7 +138,8 @@ class CallWalker(ExpressionWalker):
         changed = frozenset(obj for obj in receiver if changes or obj.kind == "random")
         if changed:
             self.change(changed)
-            self.hold(changed, None, arguments.all)
+            if name not in knowledge.KEEPS_NOTHING:
+                self.hold(changed, None, arguments.all)
         if name == "shuffle" and arguments.places:
             self.change(arguments.places[0])
         if not kept:
@@ -185,7 +188,6 @@ class CallWalker(ExpressionWalker):
             return arguments.places[-1 if name == "typing.cast" else 0]
         if name in knowledge.LAZY:
             made = self.fresh("iterator" if name in knowledge.ITERATORS else "opaque", name)
-            self.touch(arguments.all)
             self.hold(frozenset({made}), None, arguments.all)
             if made.kind == "iterator":
                 self.consume(arguments.all)
@@ -194,7 +196,10 @@ class CallWalker(ExpressionWalker):
         self.consume(arguments.all)
         self.invoke(arguments.all)
         if name in knowledge.COPIES:
-            return frozenset({self.copy_of(arguments.all)})
+            made = self.copy_of(arguments.all)
+            if name not in knowledge.PLAIN_COPIES:
+                made.kind = "opaque"
+            return frozenset({made})
         if name in knowledge.RANDOM_SOURCES:
             return frozenset({self.fresh("random", name)})
         if name in ("next", "random.choice", "max", "min"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from deploy_magics.notebook.objects import Obj
+from deploy_magics.notebook.objects import UNBOUND, Binding, Obj
 from deploy_magics.notebook.program import Missing, Need, Program, Record
 
 
@@ -30,7 +31,9 @@ class Closure:
     lost: list[Lost] = field(default_factory=list)
     plain: set[str] = field(default_factory=set)
     """Names read that no statement binds: builtins, and those of the notebook itself."""
-    _seen: set[tuple[Obj, int, bool]] = field(default_factory=set)
+    _upto: dict[tuple[Obj, bool], int] = field(default_factory=dict)
+    _called: dict[tuple[Obj, int], int] = field(default_factory=dict)
+    _functions: dict[Obj, dict[Obj, int]] = field(default_factory=dict)
     _later: list[tuple[int, Need, str]] = field(default_factory=list)
 
     def take(self, places: Iterable[int], why: str) -> None:
@@ -39,14 +42,16 @@ class Closure:
         for place in places:
             if place not in self.reasons:
                 self.reasons[place] = why
-                waiting.append(place)
+                heapq.heappush(waiting, -place)
         while waiting or self._later:
             if not waiting:
-                waiting = self._uncovered()
+                waiting = [-place for place in self._uncovered()]
                 if not waiting:
                     return
-            place = waiting.pop(0)
-            waiting += self._expand(self.program.records[place])
+            # the last one first: what it goes on includes what earlier ones go on, mostly
+            place = -heapq.heappop(waiting)
+            for found in self._expand(self.program.records[place]):
+                heapq.heappush(waiting, -found)
 
     def _uncovered(self) -> list[int]:
         """``del max`` is needed only when the slice binds ``max``."""
@@ -70,28 +75,49 @@ class Closure:
             self._need(need, record.place, reader, found)
         self.lost += [Lost(missing, record) for missing in record.missing]
         self.plain |= record.plain
-        waiting = [(obj, shallow, reader) for obj, shallow in record.states]
-        while waiting:
-            obj, shallow, reader = waiting.pop()
-            key = (obj, record.version, shallow)
-            if key in self._seen:
-                continue
-            self._seen.add(key)
-            for place in obj.changes:
-                if place < record.place:
-                    self._add(place, f"changes what {reader} reads", found)
-            if obj.kind == "module":
-                waiting += [(other, True, reader) for other in self._modules(obj, shallow)]
-                continue
-            waiting += [
-                (content, False, reader)
-                for (key_, content), place in obj.held.items()
-                if place <= record.place
-            ]
-            waiting += [(part, False, reader) for part in obj.parts.values()]
-            if obj.function is not None:
-                waiting += self._late(obj, record, found)
+        for obj, shallow in record.states:
+            self._state(obj, shallow, record.place, reader, found)
+            for function, since in self._functions_in(obj).items():
+                if since <= record.place:
+                    self._late(function, record, found)
         return found
+
+    def _state(self, obj: Obj, shallow: bool, place: int, reader: str, found: list[int]) -> None:
+        """Every change of ``obj``, and of what it holds, before ``place``."""
+        waiting = [(obj, shallow)]
+        while waiting:
+            obj, shallow = waiting.pop()
+            before = self._upto.get((obj, shallow), -1)
+            if before >= place:
+                continue
+            self._upto[obj, shallow] = place
+            for at in obj.changes:
+                if at < place:
+                    self._add(at, f"changes what {reader} reads", found)
+            if obj.kind == "module":
+                waiting += [(other, True) for other in self._modules(obj, shallow)]
+                continue
+            waiting += [(content, False) for (_, content), at in obj.held.items() if at <= place]
+            waiting += [(part, False) for part in obj.parts.values()]
+
+    def _functions_in(self, obj: Obj) -> dict[Obj, int]:
+        """The functions in an object, each with the place since when it is there."""
+        known = self._functions.get(obj)
+        if known is not None:
+            return known
+        since: dict[Obj, int] = {}
+        waiting = [(obj, -1)]
+        while waiting:
+            current, place = waiting.pop()
+            if current.kind == "module" or since.get(current, place + 1) <= place:
+                continue
+            since[current] = place
+            waiting += [(content, max(place, at)) for (_, content), at in current.held.items()]
+            waiting += [(part, place) for part in current.parts.values()]
+        self._functions[obj] = {
+            current: place for current, place in since.items() if current.function is not None
+        }
+        return self._functions[obj]
 
     def _modules(self, obj: Obj, shallow: bool) -> list[Obj]:
         """The packages around a module; taken as a whole, what is in it too."""
@@ -103,26 +129,46 @@ class Closure:
             result += [other for name, other in modules.items() if name.startswith(inside)]
         return result
 
-    def _late(self, obj: Obj, record: Record, found: list[int]) -> list[tuple[Obj, bool, str]]:
-        """What a function reads when it is called, as it is when ``record`` runs, or at the end."""
-        assert obj.function is not None
-        program, waiting = self.program, []
-        reader = f"`{obj.function.title}`"
-        for name, optional in obj.function.late.items():
-            # before the reader, within it (it may bind the name and then call), or at the end
-            for place in (record.place - 1, record.place, len(program.records)):
-                binding = program.binding_at(name, place)
-                needs, missing = program.resolve(name, binding, place + 1)
-                if missing is None:
-                    break
-            if not binding.defs:
-                self.plain.add(name)
-            for need in needs:
-                self._need(need, record.place, reader, found)
-            if missing is not None and not optional:
-                self.lost.append(Lost(missing, record, obj.function.title))
-            waiting += [(other, other.kind == "module", reader) for other in binding.value]
-        return waiting
+    def _late(self, start: Obj, record: Record, found: list[int]) -> None:
+        """What functions read when called, as it is when ``record`` runs, or at the end."""
+        waiting = [start]
+        while waiting:
+            obj = waiting.pop()
+            key = (obj, record.version)
+            if obj.function is None or self._called.get(key, -1) >= record.place:
+                continue
+            self._called[key] = record.place
+            for name, optional in obj.function.late.items():
+                binding, missing = self._late_name(name, obj.function.title, record, found)
+                if missing is not None and not optional:
+                    self.lost.append(Lost(missing, record, obj.function.title))
+                reader = f"`{obj.function.title}`"
+                for value in binding.value:
+                    shallow = value.kind == "module"
+                    self._state(value, shallow, record.place, reader, found)
+                    waiting += [
+                        function
+                        for function, since in self._functions_in(value).items()
+                        if since <= record.place
+                    ]
+
+    def _late_name(
+        self, name: str, function: str, record: Record, found: list[int]
+    ) -> tuple[Binding, Missing | None]:
+        program = self.program
+        binding, missing = UNBOUND, None
+        needs: list[Need] = []
+        # before the reader, within it (it may bind the name and then call), or at the end
+        for place in (record.place - 1, record.place, len(program.records)):
+            binding = program.binding_at(name, place)
+            needs, missing = program.resolve(name, binding, place + 1)
+            if missing is None:
+                break
+        if not binding.defs:
+            self.plain.add(name)
+        for need in needs:
+            self._need(need, record.place, f"`{function}`", found)
+        return binding, missing
 
     def _need(self, need: Need, reader_place: int, reader: str, found: list[int]) -> None:
         if need.only_with:

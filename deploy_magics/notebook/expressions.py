@@ -141,6 +141,8 @@ class ExpressionWalker(Walker):
     ) -> Value:
         made = frozenset({self.fresh(kind)})
         source = self.iterate(generators[0].iter)
+        if kind == "iterator":
+            self.hold(made, None, self.ev(generators[0].iter))
         self.scopes.append(("comprehension", {}))
         for place, generator in enumerate(generators):
             items = source if place == 0 else self.iterate(generator.iter)
@@ -215,6 +217,15 @@ class ExpressionWalker(Walker):
                 made.kind = "opaque"
                 self.hold(frozenset({made}), None, frozenset({self.part(obj, None)}))
         return made
+
+    def state_behind(self, node: ast.AST) -> Value:
+        """The module whose state ``decimal.getcontext()`` hands out."""
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            return NOTHING
+        if not node.func.attr.startswith("get"):
+            return NOTHING
+        owner = self.ev(node.func.value)
+        return frozenset(obj for obj in owner if obj.kind == "module")
 
     def namespace_key(self, node: ast.Subscript) -> str | None:
         """``x`` of ``globals()["x"]``, of ``locals()`` and ``vars()`` outside functions."""

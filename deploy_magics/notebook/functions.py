@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 _SCOPES = (*Functions, ast.Lambda, ast.ClassDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_NO_NAMES = (ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.unaryop, ast.boolop)
+_REPEATING = (ast.For, ast.While, ast.AsyncFor, *_SCOPES)
 _NAME_ERRORS = frozenset({"NameError", "Exception", "BaseException"})
 
 
@@ -94,7 +95,7 @@ class BodyWalker(StatementWalker):
         self.depth = 0
         self.left = False
         self.guarded = 0
-        names = bound_names(function.node)
+        self.names = names = bound_names(function.node)
         self.globals = names.globals
         self.local = (names.bound | function.symbols.keys()) - names.globals - names.nonlocals
         self.locals: dict[str, Value] = {
@@ -108,11 +109,11 @@ class BodyWalker(StatementWalker):
             self.returned(self.ev(node.body))
             return
         body: list[ast.stmt] = node.body  # type: ignore[attr-defined]
-        for _ in range(2 if _repeats(body) else 1):
+        for _ in range(2 if self.names.repeats else 1):
             self.function.calls.clear()
             self.left = False
             self.statements(body)
-        self.function.generator = _is_generator(body)
+        self.function.generator = self.names.yields
 
     # names
 
@@ -170,12 +171,9 @@ class BodyWalker(StatementWalker):
 
     def change(self, value: Value) -> None:
         for obj in value:
-            if obj.kind in ("symbol", "result", "module"):
+            outside = obj.kind in ("symbol", "result", "module") or obj.owner is not self.function
+            if outside:
                 self.function.changes.add(obj)
-            if obj.owner is not self.function and obj.kind not in ("module", "result"):
-                root = _root(obj)
-                if root.kind != "symbol" or root.info[0] != "global":
-                    self.function.stateful = True
 
     def hold(self, value: Value, key: Key, content: Value) -> None:
         for obj in value:
@@ -256,8 +254,8 @@ class BodyWalker(StatementWalker):
                 self._record(obj, NOTHING, "", Arguments(), True, False)
 
     def super_value(self) -> Value:
-        first = self.function.places[:1]
-        return frozenset({self.function.symbols[name] for name in first})
+        made = symbol(("super", self.function.owner), self.function)
+        return frozenset({made}) if self.function.places else NOTHING
 
     def access_file(self, tokens: frozenset[str], *, writes: bool) -> None:
         self.function.files.append((tokens, writes))
@@ -305,6 +303,8 @@ class Names:
     bound: set[str]
     globals: set[str]
     nonlocals: set[str]
+    yields: bool = False
+    repeats: bool = False
 
 
 def bound_names(function: ast.AST) -> Names:
@@ -316,6 +316,8 @@ def bound_names(function: ast.AST) -> Names:
         waiting = [(node, False) for node in function.body]  # type: ignore[attr-defined]
     while waiting:
         node, nested = waiting.pop()
+        if isinstance(node, _NO_NAMES):
+            continue
         _note(node, names, nested)
         if isinstance(node, _SCOPES):
             outside = [*getattr(node, "decorator_list", []), *getattr(node, "bases", [])]
@@ -327,10 +329,14 @@ def bound_names(function: ast.AST) -> Names:
 
 
 def _note(node: ast.AST, names: Names, nested: bool) -> None:
+    if isinstance(node, _REPEATING):
+        names.repeats = True
     if isinstance(node, ast.Global):
         names.globals.update(node.names)
     elif isinstance(node, ast.Nonlocal):
         names.nonlocals.update(node.names)
+    elif isinstance(node, (ast.Yield, ast.YieldFrom)):
+        names.yields = names.yields or not nested
     elif isinstance(node, ast.NamedExpr):
         names.bound.update({node.target.id} if isinstance(node.target, ast.Name) else ())
     elif isinstance(node, ast.Name):
@@ -345,28 +351,6 @@ def _note(node: ast.AST, names: Names, nested: bool) -> None:
             text = getattr(node, field, None)
             if isinstance(text, str):
                 names.bound.add(text)
-
-
-def _repeats(body: Iterable[ast.stmt]) -> bool:
-    loops = (ast.For, ast.While, ast.AsyncFor, *_SCOPES)
-    return any(isinstance(node, loops) for statement in body for node in ast.walk(statement))
-
-
-def _is_generator(body: Iterable[ast.stmt]) -> bool:
-    waiting: list[ast.AST] = list(body)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, (ast.Yield, ast.YieldFrom)):
-            return True
-        if not isinstance(node, _SCOPES):
-            waiting += ast.iter_child_nodes(node)
-    return False
-
-
-def _root(obj: Obj) -> Obj:
-    while obj.kind == "symbol" and obj.info[0] == "part":
-        obj = obj.info[1]
-    return obj
 
 
 def _depth(obj: Obj) -> int:

@@ -24,6 +24,12 @@ _CHANGES = _words(
     symmetric_difference_update setLevel addHandler addFilter
     """
 )
+KEEPS_NOTHING = _words(
+    """
+    sort remove pop popitem popleft discard clear reverse rotate seek read readline readlines
+    truncate next send throw close seed fit partial_fit fit_transform fit_predict step train
+    """
+)
 _CHANGES_PREFIXES = (
     "add_",
     "set_",
@@ -131,6 +137,11 @@ COPIES = _words(
     collections.OrderedDict collections.defaultdict collections.ChainMap pandas.DataFrame
     pandas.Series numpy.array pandas.concat
     """
+)
+
+PLAIN_COPIES = _words(
+    "list tuple set frozenset dict sorted bytearray copy.copy collections.deque"
+    " collections.OrderedDict"
 )
 
 # They hand out something that draws on its arguments later.

@@ -262,8 +262,6 @@ class Program(Calls):
             if not obj.changes or obj.changes[-1] != place:
                 obj.changes.append(place)
                 self._note_undo(obj.changes.pop)
-                if obj.born < place:
-                    self.version += 1
         self.touch(value, shallow=True)
 
     def hold(self, value: Value, key: Key, content: Value) -> None:
@@ -272,8 +270,6 @@ class Program(Calls):
                 if obj is not other and (key, other) not in obj.held:
                     obj.held[key, other] = self.place
                     self._note_undo(lambda o=obj, k=(key, other): o.held.pop(k, None))  # type: ignore[misc]
-                    if obj.born < self.place:
-                        self.version += 1
 
     def fresh(self, kind: str, name: str = "") -> Obj:
         return Obj(kind, name, None, self.place)

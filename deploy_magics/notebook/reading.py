@@ -21,6 +21,8 @@ _PROMPT = re.compile(r"\s*(In \[|>>>|\.\.\. )")
 _MAGIC_CALLS = frozenset(
     {"run_line_magic", "run_cell_magic", "system", "getoutput", "set_next_input", "magic"}
 )
+# Words with which a text can parse and yet not compile; such a cell has never run.
+_UNSURE = ("return", "yield", "break", "continue", "nonlocal", "global", "await", "async", "*", "=")
 _ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
@@ -108,7 +110,7 @@ def _transform(source: str) -> tuple[str, list[int]]:
         raise ValueError("it holds a null byte")
     source.encode("utf-8")
     lines = source.split("\n")
-    if not _PROMPT.match(source) and not source[:1].isspace():
+    if not _PROMPT.match(source):
         try:
             ast.parse(source)
         except _ERRORS:
@@ -173,7 +175,8 @@ def _magic_call(node: ast.AST) -> tuple[str, list[str]] | None:
 
 def _read(text: str, numbers: Sequence[int], reading: _Reading, entry: bool) -> None:
     tree = ast.parse(text)
-    compile(tree, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    if any(word in text for word in _UNSURE):
+        compile(text, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     lines = text.split("\n")
     before = 0
     for node in tree.body:
@@ -240,14 +243,15 @@ def _unit(node: ast.stmt, lines: list[str], numbers: Sequence[int], before: int)
         texts[0] = texts[0].lstrip()
     where = [numbers[min(number, len(numbers)) - 1] for number in range(first, last + 1)]
     refused, dropped = "", []
-    for part, parent in _magics_in(node):
+    whole = "\n".join(texts)
+    for part, parent in _magics_in(node) if "get_ipython" in whole else ():
         kind, words = _magic_call(part) or ("", [])
         if isinstance(parent, ast.Expr):
             texts = _replace(texts, parent, first, node)
             dropped.append(" ".join(words))
         else:
             refused = _origin(kind, words)
-    awaits = _awaits(node)
+    awaits = ("await" in whole or "async" in whole) and _awaits(node)
     if awaits and not refused:
         refused = "it comes from a top-level await, which a program cannot have"
     return Unit(node, tuple(texts), tuple(where), refused, tuple(dropped), awaits, tuple(lead))

@@ -106,7 +106,7 @@ class StatementWalker(CallWalker):
             self.assign(target.value, made)
         elif isinstance(target, ast.Attribute):
             base = self.ev(target.value)
-            self.change(self.stored_in(base))
+            self.change(self.stored_in(base) | self.state_behind(target.value))
             self.hold(base, target.attr, value)
             self.rebind_in_module(base, target.attr)
         elif isinstance(target, ast.Subscript):
