@@ -30,6 +30,7 @@ P = "/projects/{project_name}"
 D = P + "/deployments/{deployment_name}"
 V = D + "/versions/{version}"
 R = V + "/revisions"
+AT_ROOT = ("/status", "/user", "/oauth/sign-in", "/authorize")
 POLL = 0.1
 
 
@@ -145,7 +146,7 @@ def router(services: Services) -> APIRouter:
 
 def root_router(services: Services) -> APIRouter:
     """What the command line asks at the root when it was given an address without a version."""
-    return _router(services, [each for each in ROUTES if each.path in ("/status", "/user")])
+    return _router(services, [each for each in ROUTES if each.path in AT_ROOT])
 
 
 def extra_routers(services: Services) -> list[APIRouter]:
@@ -172,6 +173,7 @@ def _router(services: Services, routes: list[Route]) -> APIRouter:
 def _endpoint(services: Services, route: Route) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         call = Call(services, NOBODY, dict(request.path_params), request.query_params)
+        call.peer = request.client.host if request.client else ""
         if not route.public:
             header = request.headers.get("Authorization", "")
             call.who = await run_in_threadpool(caller, services, header)

@@ -6,11 +6,13 @@ from deploy_magics.errors import ConflictError, NotFoundError, NotSignedInError,
 from deploy_magics.server.dialects import ubiops_shapes as shapes
 from deploy_magics.server.dialects.ubiops_call import Call
 from deploy_magics.server.dialects.ubiops_shapes import Json
+from deploy_magics.server.limiter import Limiter
 from deploy_magics.server.services import ubiops_rules as rules
 from deploy_magics.server.services import ubiops_templates
 from deploy_magics.server.services.accounts import principal
 
 SIGN_IN_SECONDS = 12 * 3600.0
+LIMITER = Limiter(attempts=8, seconds=60.0)
 
 
 def status(call: Call) -> Json:
@@ -42,7 +44,8 @@ def authorize(call: Call) -> Json:
     email, password = body.get("email"), body.get("password")
     if not isinstance(email, str) or not isinstance(password, str):
         raise NotSignedInError("The email or the password is wrong", status=401)
-    account = call.services.accounts.by_password(email, password)
+    with LIMITER.attempt(f"peer {call.peer}", f"user {email.lower()[:254]}"):
+        account = call.services.accounts.by_password(email, password)
     text, _ = call.services.tokens.create(
         principal(account), "UbiOps sign-in", seconds=SIGN_IN_SECONDS
     )

@@ -45,6 +45,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     form: Form | None = None
+    peer: str = ""
 
     @property
     def ubiops(self) -> UbiopsRevisions:

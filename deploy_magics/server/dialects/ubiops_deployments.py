@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from deploy_magics.errors import ConflictError, RejectedError
@@ -173,9 +173,9 @@ def _revisions(call: Call, versions: Iterable[Version]) -> dict[str | None, Revi
     return {row.id: row for row in found}
 
 
-def _labelled(labels: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+def _labelled(labels: Mapping[str, Any], wanted: Set[tuple[str, str]]) -> bool:
     """One label of the filter is enough; an empty filter takes everything."""
-    return not wanted or any(labels.get(key) == value for key, value in wanted.items())
+    return not wanted or any(labels.get(key) == value for key, value in wanted)
 
 
 def _free(taken: object, what: str) -> None:

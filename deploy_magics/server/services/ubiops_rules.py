@@ -103,17 +103,14 @@ def labels(value: object) -> dict[str, str]:
     return dict(value)
 
 
-def label_filter(text: str | None) -> dict[str, str]:
-    """The filter ``label:value,label:value``; empty text is no filter.
-
-    A label that is given twice counts with its last value.
-    """
+def label_filter(text: str | None) -> set[tuple[str, str]]:
+    """The filter ``label:value,label:value``, of which one is enough; empty text is no filter."""
     if not text:
-        return {}
+        return set()
     pairs = [part.partition(":") for part in text.split(",")]
     if any(not key or not colon for key, colon, _ in pairs):
         raise RejectedError("Labels must be given as label:value, separated by commas")
-    return {key: value for key, _, value in pairs}
+    return {(key, value) for key, _, value in pairs}
 
 
 def fields(kind: str, value: object, side: str) -> list[dict[str, Any]]:

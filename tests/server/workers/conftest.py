@@ -50,7 +50,8 @@ def on_price(price, symbol, state):
         print("seen", seen, flush=True)
     EXTRA
 
-exchange = blankly.KeylessExchange(price_reader=blankly.data.data_reader.PriceReader("PRICES", SYMBOL))
+prices = blankly.data.data_reader.PriceReader("PRICES", SYMBOL)
+exchange = blankly.KeylessExchange(price_reader=prices)
 strategy = blankly.Strategy(exchange)
 strategy.add_price_event(on_price, symbol=SYMBOL, resolution="1h")
 
