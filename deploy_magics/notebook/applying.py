@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from deploy_magics.notebook.functions import Call, Function
@@ -40,6 +41,7 @@ class Calls(StatementWalker):
         self.global_symbols: dict[str, Obj] = {}
         self.method_names: set[str] = set()
         self.epoch = 0
+        self._epochs = itertools.count(1)
         self._reach: dict[Function, tuple[int, Reach]] = {}
         self._active: list[Function] = []
 

@@ -141,7 +141,8 @@ class Program(Calls):
         return Trial(self)
 
     def begin(self) -> None:
-        self._undo = []
+        epoch = self.epoch
+        self._undo = [lambda: setattr(self, "epoch", epoch)]
 
     def roll_back(self) -> None:
         steps, self._undo = self._undo or [], None
@@ -219,7 +220,7 @@ class Program(Calls):
             self.version += 1
             kinds = {obj.kind for obj in binding.value | (old.value if old else NOTHING)}
             if kinds & {"function", "class", "instance", "module"}:
-                self.epoch += 1
+                self.epoch = next(self._epochs)
         self.names[name] = binding
         self._note_undo(lambda: self._restore(name, old))
 
@@ -228,7 +229,6 @@ class Program(Calls):
             self.names.pop(name, None)
         else:
             self.names[name] = old
-        self.epoch += 1
 
     def _remember(self, name: str, place: int) -> None:
         steps = self.history.setdefault(name, [])

@@ -21,8 +21,7 @@ _PROMPT = re.compile(r"\s*(In \[|>>>|\.\.\. )")
 _MAGIC_CALLS = frozenset(
     {"run_line_magic", "run_cell_magic", "system", "getoutput", "set_next_input", "magic"}
 )
-# Words with which a text can parse and yet not compile; such a cell has never run.
-_UNSURE = ("return", "yield", "break", "continue", "nonlocal", "global", "await", "async", "*", "=")
+_BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 _ERRORS = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
@@ -86,8 +85,9 @@ def read_cell(source: str, *, entry: bool = False) -> Cell:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the kernel has told of them already
-            text, numbers = _transform(source.replace("\r\n", "\n").replace("\r", "\n"))
-            _read(text, numbers, reading, entry)
+            plain = source.replace("\r\n", "\n").replace("\r", "\n")
+            text, numbers, tree = _transform(plain)
+            _read(text, numbers, reading, entry, tree)
     except _ERRORS as error:
         return Cell(error=_why(error))
     return Cell(tuple(reading.units), tuple(reading.magics), "", frozenset(reading.hidden))
@@ -104,20 +104,19 @@ def _why(error: Exception) -> str:
 # IPython's syntax
 
 
-def _transform(source: str) -> tuple[str, list[int]]:
-    """Plain Python, and for each of its lines the line it comes from."""
+def _transform(source: str) -> tuple[str, Sequence[int], ast.Module | None]:
+    """Plain Python, for each of its lines the line it comes from, and its tree if it is at hand."""
     if "\0" in source:
         raise ValueError("it holds a null byte")
     source.encode("utf-8")
     lines = source.split("\n")
     if not _PROMPT.match(source):
         try:
-            ast.parse(source)
+            return source, range(1, len(lines) + 1), ast.parse(source)
         except _ERRORS:
             pass
-        else:
-            return source, list(range(1, len(lines) + 1))
-    return _transform_by_ipython(source)
+    text, numbers = _transform_by_ipython(source)
+    return text, numbers, None
 
 
 def _transform_by_ipython(source: str) -> tuple[str, list[int]]:
@@ -173,9 +172,31 @@ def _magic_call(node: ast.AST) -> tuple[str, list[str]] | None:
 # statements
 
 
-def _read(text: str, numbers: Sequence[int], reading: _Reading, entry: bool) -> None:
-    tree = ast.parse(text)
-    if any(word in text for word in _UNSURE):
+def _is_unsure(tree: ast.Module, text: str) -> bool:
+    """Whether the text may parse and yet not compile; such a cell has never run."""
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.Return, ast.Break, ast.Continue, ast.Nonlocal)):
+            return True
+        if isinstance(node, (ast.Expr, ast.Assign)) and "yield" in text:
+            return True
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            inner = [child for child in ast.iter_child_nodes(node) if isinstance(child, _BLOCKS)]
+            waiting += inner
+    return False
+
+
+def _read(
+    text: str,
+    numbers: Sequence[int],
+    reading: _Reading,
+    entry: bool,
+    tree: ast.Module | None = None,
+) -> None:
+    if tree is None:
+        tree = ast.parse(text)
+    if _is_unsure(tree, text):
         compile(text, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     lines = text.split("\n")
     before = 0
@@ -201,8 +222,8 @@ def _read_magic(call: tuple[str, list[str]], line: int, reading: _Reading, entry
                 if rest.startswith("-")
                 else rest
             )
-            body, inner = _transform(code)
-            _read(body, [line] * len(inner), reading, entry)
+            body, inner, tree = _transform(code)
+            _read(body, [line] * len(inner), reading, entry, tree)
             return
         reading.magics.append(Magic(name, f"%{name} {rest}".rstrip(), line, len(reading.units)))
     elif kind in ("system", "getoutput"):
@@ -221,8 +242,8 @@ def _read_cell_magic(texts: list[str], line: int, reading: _Reading, entry: bool
             inner = read_cell(body)
             reading.hidden |= {name for unit in inner.units for name in stored_names(unit.node)}
         return
-    code, numbers = _transform(body)
-    _read(code, [line + number for number in numbers], reading, entry)
+    code, numbers, tree = _transform(body)
+    _read(code, [line + number for number in numbers], reading, entry, tree)
     if name == "capture" and (target := options.split()[:1]) and not target[0].startswith("-"):
         assign = ast.parse(f"{target[0]} = None").body[0]
         refused = f"it comes from the magic %%{name}"
