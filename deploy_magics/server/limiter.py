@@ -60,7 +60,7 @@ class Limiter:
         if times and len(times) >= self._attempts:
             wait = max(1, math.ceil(times[0] + self._seconds - now))
             error = RateLimitError("Too many attempts.", f"Wait {wait} s.", status=429)
-            error.retry_after = wait  # type: ignore[attr-defined]
+            error.retry_after = wait
             raise error
 
     def _take_back(self, keys: tuple[str, ...], at: float) -> None:
