@@ -77,9 +77,9 @@ def install(
 
 
 def _refusal(requirements: Sequence[str], said: str) -> EnvironmentError_:
-    unbuilt = re.search(r"Because (\S+?)(?:[=<>!]\S*)? has no (?:usable )?wheels", said)
-    if unbuilt or "building from source is disabled" in said.lower():
-        name = unbuilt.group(1) if unbuilt else "NAME"
+    unbuilt = re.search(r"Wheels are required for `([^`]+)`", said)
+    if unbuilt:
+        name = unbuilt.group(1)
         return EnvironmentError_(
             f"'{name}' has no wheel for this Python, and building it would run its own code.",
             f"Name another version or python_version, or allow it: DEPLOY_MAGICS_BUILD={name}.",
