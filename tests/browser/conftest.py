@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "deploy_magics" / "labextension"
@@ -48,33 +48,112 @@ class Lab:
         place = f"lab/tree/{notebook}" if notebook else "lab"
         return f"{self.url}{place}?reset&token={self.token}"
 
-    def server_log(self) -> str:
-        log = self.home / "state" / "server" / "server.log"
-        return log.read_text(errors="replace") if log.exists() else ""
+    def python(self, program: str) -> str:
+        """What a program prints that this user runs in the folder of the notebooks."""
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=clean_environment(self.home),
+            cwd=self.notebooks,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    def write_setting(self, extension: str, plugin: str, text: str) -> None:
+        folder = self.home / "config" / "lab" / "user-settings" / extension
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{plugin}.jupyterlab-settings").write_text(text)
+
+
+class Screen:
+    """The panel and the notebook as a user finds them: by role and name."""
+
+    def __init__(self, page: Page, lab: Lab) -> None:
+        self.page = page
+        self.lab = lab
+        self.panel = page.get_by_role("region", name="Deploy Magics")
+        self.tree = self.panel.get_by_role("tree", name="Projects")
+
+    def open(self, notebook: str = "") -> None:
+        """Load JupyterLab, a notebook in it if one is named, and the panel."""
+        self.page.goto(self.lab.address(notebook))
+        self.page.locator("[data-id='deploy-magics-panel']").click()
+        expect(self.panel).to_be_visible()
+
+    def button(self, name: str) -> Locator:
+        return self.panel.get_by_role("button", name=name, exact=True)
+
+    def row(self, text: str) -> Locator:
+        return self.tree.get_by_role("treeitem").filter(has_text=text)
+
+    def select(self, text: str) -> None:
+        self.row(text).first.click()
+        expect(self.row(text).first).to_have_attribute("aria-selected", "true")
+
+    def await_kernel(self) -> None:
+        """Until the notebook in front has a kernel that is connected and has nothing to do."""
+        self.page.wait_for_function(
+            """() => {
+                const context = window.jupyterapp?.shell.currentWidget?.sessionContext;
+                const kernel = context?.session?.kernel;
+                return context?.isReady && kernel?.connectionStatus === 'connected'
+                    && kernel.status === 'idle';
+            }"""
+        )
+
+    def command(self, name: str) -> None:
+        """Execute one of JupyterLab's commands, without waiting for it."""
+        self.page.evaluate("name => void window.jupyterapp.commands.execute(name)", name)
+
+    def cell(self, text: str) -> Locator:
+        return self.page.locator(".jp-Notebook .jp-CodeCell").filter(has_text=text)
+
+    def edge(self, cell: Locator) -> None:
+        """Make a cell the active one."""
+        cell.locator(".jp-InputPrompt").first.click()
+
+    def toolbar(self, action: str) -> Locator:
+        """Our button of the toolbar above the notebook."""
+        return self.page.locator(f"[data-jp-item-name='deploy-magics-{action}'] jp-button")
+
+    def shot(self, name: str) -> None:
+        """Keep a picture, where somebody wants to look at them."""
+        folder = os.environ.get("SCREENSHOTS")
+        if folder:
+            self.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A JupyterLab of this test alone."""
+    yield from running_lab(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """JupyterLab with nothing of the user's own: settings, tokens, servers and caches of runs."""
-    home = tmp_path_factory.mktemp("home")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab of this module's tests."""
+    yield from running_lab(tmp_path_factory.mktemp("home"))
+
+
+def running_lab(home: Path) -> Iterator[Lab]:
+    """JupyterLab with nothing of the user's own: settings, tokens, servers and runs."""
     notebooks = home / "notebooks"
     extensions = home / "labextensions"
     notebooks.mkdir()
     extensions.mkdir()
+    assert (BUILT / "package.json").exists(), "Build the panel first: make labextension"
     (extensions / "deploy-magics").symlink_to(BUILT, target_is_directory=True)
     settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
-    environment = clean_environment(home)
     log = (home / "lab.log").open("wb")
     token = secrets.token_hex(16)
     process = subprocess.Popen(
         [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
+            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
             "--ServerApp.ip=127.0.0.1",
             "--ServerApp.port=0",
             f"--IdentityProvider.token={token}",
@@ -82,9 +161,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             "--ServerApp.jpserver_extensions={'deploy_magics.labserver': True}",
             f"--LabApp.extra_labextensions_path={extensions}",
             "--LabApp.expose_app_in_browser=True",
-            "--LabApp.news_url=",
         ],
-        env=environment,
+        env=clean_environment(home),
         cwd=notebooks,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -94,7 +172,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield Lab(await_server(home, process), token, home, notebooks)
     finally:
         end_embedded(home)
-        os.killpg(process.pid, signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
@@ -160,6 +238,11 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def screen(page: Page, lab: Lab) -> Screen:
+    return Screen(page, lab)
 
 
 @pytest.fixture

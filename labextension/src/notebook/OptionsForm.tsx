@@ -60,7 +60,7 @@ const FIRST: ReadonlySet<string> = new Set([
   'message',
   'project',
   'plan',
-  'feed'
+  'pace'
 ]);
 
 function Form({ magic, options, start, onChange }: IFormProps): JSX.Element {

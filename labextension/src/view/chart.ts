@@ -93,12 +93,14 @@ function fitted(chart: IChartApi): IChartApi {
     if (scale.width() > 0) {
       scale.unsubscribeSizeChange(fit);
       scale.fitContent();
-      const range = scale.getVisibleLogicalRange();
-      if (range) {
-        // room for the first and last label
-        const margin = (range.to - range.from) * 0.02;
-        scale.setVisibleLogicalRange({ from: range.from - margin, to: range.to + margin });
-      }
+      requestAnimationFrame(() => {
+        const range = scale.getVisibleLogicalRange();
+        if (range) {
+          // room for the first and last label
+          const margin = (range.to - range.from) * 0.02;
+          scale.setVisibleLogicalRange({ from: range.from - margin, to: range.to + margin });
+        }
+      });
     }
   };
   scale.subscribeSizeChange(fit);
