@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
+from deploy_magics.server.app import create_app
 from deploy_magics.server.serve import serve
+from deploy_magics.server.services import Services
 from deploy_magics.server.settings import Settings
 from deploy_magics.server.workers.__main__ import main as work
 
@@ -30,6 +33,11 @@ def child(what: str, data_dir: Path) -> int:
 def main() -> None:
     data_dir = Path(sys.argv[1])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with tempfile.TemporaryDirectory() as folder:  # loads every dialect, once for all
+        settings = Settings(data_dir=Path(folder) / "data")
+        services = Services.open(settings)
+        create_app(settings, services)
+        services.close()
     print("ready", flush=True)
     for line in sys.stdin:
         pid = os.fork()

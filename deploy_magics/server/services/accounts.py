@@ -20,6 +20,11 @@ from deploy_magics.server.store.tables import Account, Project
 # OWASP's choice of 19 MiB: 16 ms a hash, where the library's default takes 64 MiB and 135 ms
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _HASHING = threading.BoundedSemaphore(2)
+# the hash of random bytes that nobody kept: verified for names that there are not
+_NOBODYS = (
+    "$argon2id$v=19$m=19456,t=2,p=1$ZOMx9UOzXFEwCQtfvZ8A3w"
+    "$WiuLnuCNuC0sekI2WQP+3kyHlqWLJMNF69dX0syk8GM"
+)
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 1024
 PERSONAL = "Personal"
@@ -29,7 +34,6 @@ OWNER = "owner"
 class Accounts:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._dummy = _hash("nobody's password")
 
     def create(
         self,
@@ -97,7 +101,7 @@ class Accounts:
             NotSignedInError: either is wrong.
         """
         row = self._find(name) if isinstance(name, str) and _is_text(name) else None
-        known = self._dummy if row is None or row.password_hash is None else row.password_hash
+        known = _NOBODYS if row is None or row.password_hash is None else row.password_hash
         right = _verify(known, password) and row is not None and row.password_hash is not None
         if not right or row is None:
             raise NotSignedInError("The name or the password is wrong.", status=401)

@@ -20,7 +20,7 @@ from deploy_magics.server.services.uploads import Uploads
 from deploy_magics.server.services.versions import Versions, python_version
 from deploy_magics.server.store.blobs import Blob, BlobStore, Stage
 from deploy_magics.server.store.database import Store
-from deploy_magics.server.store.tables import Model, Run, RunInput, Version
+from deploy_magics.server.store.tables import Account, Model, Run, RunInput, Version
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 PACE = 1.0
@@ -230,6 +230,9 @@ class Deployments:
     def _add_version(
         self, who: Principal, order: Order, manifest: Manifest
     ) -> tuple[Model, Version]:
+        with self._store.write() as session:
+            # of two that bring a new name at once, the second finds the first's model
+            session.get(Account, who.account_id, with_for_update=True)
         model = self._model(who, order, manifest)
         version = self._versions.create(
             who,
