@@ -24,6 +24,7 @@ from ..platforms.blankly import BlanklyClient
 
 STARTS = 60.0  # seconds that a start may take
 ENDS = 15.0  # seconds that an orderly end may take
+_children: list[subprocess.Popen[bytes]] = []  # they outlive us on purpose; kept so that none warns
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def _start() -> Embedded:
         raise
     import psutil
 
+    _children.append(process)
     created = psutil.Process(process.pid).create_time()
     started = Embedded(url, process.pid, created, str(data_dir), token)
     write_private(_state_file(), json.dumps(asdict(started)))

@@ -11,6 +11,8 @@ from .collect import collect
 from .kinds import Cell, FilePath, FolderPath, ModelName, ProjectName, VersionNumber
 from .package_view import Package
 
+COMPARED = 100_000  # bytes of a file that is compared line by line
+
 
 def model(
     source: FilePath = None,
@@ -79,7 +81,7 @@ def compare(found: Model, deployed: str, version: str, project: str | None = Non
 
 
 def difference(before: Model, after: Model, left: str, right: str) -> list[str]:
-    """A unified diff of two models; files that are no text are only named."""
+    """A unified diff of two models; files that are no text or are large are only named."""
     import difflib
 
     lines: list[str] = []
@@ -89,9 +91,10 @@ def difference(before: Model, after: Model, left: str, right: str) -> list[str]:
         if old == new and (name in before.files) == (name in after.files):
             continue
         try:
-            old_lines = old.decode().splitlines()
-            new_lines = new.decode().splitlines()
-        except UnicodeDecodeError:
+            if max(len(old), len(new)) > COMPARED:
+                raise ValueError("too long to be read")
+            old_lines, new_lines = old.decode().splitlines(), new.decode().splitlines()
+        except ValueError:  # or no text
             lines.append(f"{name}: {len(old)} bytes in {left}, {len(new)} bytes {right}")
             continue
         lines += difflib.unified_diff(

@@ -1,5 +1,6 @@
 import atexit
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,13 @@ import pytest
 from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
 
+DATA = Path(__file__).parents[2] / "notebooks" / "data" / "EUR-USD_1h.csv"
+
 
 class TestingShell(InteractiveShell):
     """A shell whose ``run_cell`` raises what the cell raised, and that keeps no history file."""
 
     __test__ = False
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
 
     def run_cell(
         self, raw_cell: str, *args: Any, store_history: bool = True, **options: Any
@@ -24,20 +24,7 @@ class TestingShell(InteractiveShell):
         return result.result
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of the test's own: state, caches, working folder."""
-    monkeypatch.setenv("DEPLOY_MAGICS_HOME", str(tmp_path / "home"))
-    for name in ("DEPLOY_MAGICS_TOKEN", "DEPLOY_MAGICS_SERVER"):
-        monkeypatch.delenv(name, raising=False)
-    work = tmp_path / "work"
-    work.mkdir()
-    monkeypatch.chdir(work)
-    return work
-
-
-@pytest.fixture
-def shell(home: Path) -> Iterator[TestingShell]:
+def make_shell() -> Iterator[TestingShell]:
     HistoryManager.enabled = False
     shell = TestingShell()
     try:
@@ -49,3 +36,58 @@ def shell(home: Path) -> Iterator[TestingShell]:
         shell.restore_sys_module_state()
         shell.atexit_operations()
         atexit.unregister(shell.atexit_operations)
+
+
+def make_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DEPLOY_MAGICS_HOME", str(folder / "home"))
+    for name in ("DEPLOY_MAGICS_TOKEN", "DEPLOY_MAGICS_SERVER", "DEPLOY_MAGICS_NOTEBOOK"):
+        monkeypatch.delenv(name, raising=False)
+    work = folder / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return work
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder; state lies beside it, nothing of the user's is touched."""
+    return make_home(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def shell(home: Path) -> Iterator[TestingShell]:
+    yield from make_shell()
+
+
+@pytest.fixture(scope="module")
+def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestingShell]:
+    """A shell that is signed in to a server of its own, which ends with the tests of the file."""
+    from deploy_magics.actions import embedded
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        work = make_home(tmp_path_factory.mktemp("road"), monkeypatch)
+        (work / "EUR-USD_1h.csv").write_bytes(DATA.read_bytes())
+        for shell in make_shell():
+            try:
+                shell.run_cell("%deploy_login")
+                yield shell
+            finally:
+                assert embedded.stop()
+                assert not started_below(str(work.parent))
+
+
+def started_below(folder: str) -> list[str]:
+    """Command lines of the processes, but this one, that work below a folder."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if folder in command and process.pid != os.getpid():
+            found.append(command)
+    return found
+
+
+@pytest.fixture
+def processes_below() -> Callable[[str], list[str]]:
+    return started_below
