@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy_magics.executor.data import PriceSet
-from deploy_magics.executor.environment import Environment
+from deploy_magics.executor.environment import Environment, ensure_environment
 from deploy_magics.executor.local import write_job
 from deploy_magics.executor.process import Guarded, Limits, attach, start_guarded
 from deploy_magics.executor.stream import EventReader, read_log
@@ -113,6 +113,13 @@ class LiveRun:
         return f"<live run in {self.folder}: {self.state}>"
 
 
+def with_exchanges(environment: Environment) -> Environment:
+    """That environment and ccxt, which fetches live prices in the model's process."""
+    if any(line.lower().startswith("ccxt") for line in environment.requirements):
+        return environment
+    return ensure_environment(environment.version, (*environment.requirements, "ccxt"))
+
+
 def start_live(
     model: Model,
     *,
@@ -136,6 +143,8 @@ def start_live(
         args: ``initial_values`` of the paper account, ``start_date`` and ``end_date`` of a replay.
         env: variables for the model; they are not written to disk.
     """
+    if feed.get("kind") == "ccxt":
+        environment = with_exchanges(environment)
     place = Path(folder).absolute()
     place.mkdir(parents=True, exist_ok=True)
     write_job(place, model, kind="live", prices=prices, args=args or {}, engine=engine, feed=feed)

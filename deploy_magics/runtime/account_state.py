@@ -43,15 +43,14 @@ class AccountState:
                 self._next = time.monotonic() + SAVE_SECONDS
                 write_json(self.path, plain({"strategies": self.fresh}))
 
-    def restore(self, number, model):
-        """Gives ``model`` the account that strategy had."""
+    def restore(self, number, interface):
+        """Gives a paper account the balances and open orders it had."""
         entry = self.kept.get(str(number))
-        interface = model.interface
         if entry is None or not hasattr(interface, "local_account"):
             return
         accounts = interface.local_account.local_account
         for name, account in entry["accounts"].items():
-            accounts.setdefault(name, type(next(iter(accounts.values())))())
+            accounts.setdefault(name, {})
             accounts[name].update(account)
         for order in entry["orders"]:
             interface.paper_trade_orders.append(order)

@@ -111,6 +111,7 @@ class Calls:
         calls = self
         model_init, model_backtest = Model.__init__, Model.backtest
         strategy_backtest = Strategy.backtest
+        self.original_start, self.original_run = Strategy.start, Model.run
 
         def made(model, exchange):
             model_init(model, exchange)
@@ -242,17 +243,23 @@ class Calls:
 
     def built(self):
         """What the script built: models, and functions that backtest them."""
-        mine = {id(strategy.model) for strategy in self.strategies}
         found = [
             (strategy.model, strategy.backtest)
             for strategy in self.strategies
             if strategy.schedulers
         ]
-        for key, (model, args) in self.models.items():
-            if key not in mine:
-                args = None if args == "done" else args
-                found.append((model, functools.partial(model.backtest, args)))
+        for model, args in self.own_models():
+            found.append((model, functools.partial(model.backtest, args)))
         return found
+
+    def own_models(self):
+        """Models that are no strategy's, and the arguments that they were to run with."""
+        mine = {id(strategy.model) for strategy in self.strategies}
+        return [
+            (model, None if args == "done" else args)
+            for key, (model, args) in self.models.items()
+            if key not in mine
+        ]
 
     def run_the_rest(self):
         """After the script: backtests what it built, unless it did so itself."""

@@ -5,12 +5,17 @@ its cash currency and its rules; what it would ask over the network is answered 
 the job. No key is read and nothing leaves the machine.
 """
 
+from .arguments import DEFAULT_CASH
+
 MOST = 1e15
 LEAST = 1e-9
 
 
-def install(prices, fees=None):
-    """Replaces the construction of every exchange. ``fees``: (maker, taker), default nothing."""
+def install(prices, fees=None, opened=None, values=None):
+    """Replaces the construction of every exchange.
+
+    ``fees``: (maker, taker), default nothing. ``opened``: called with each spot account.
+    """
     import blankly
     from blankly.exchanges.exchange import Exchange
     from blankly.exchanges.futures.futures_exchange import FuturesExchange
@@ -19,10 +24,19 @@ def install(prices, fees=None):
     found = {value for value in vars(blankly).values() if isinstance(value, type)}
     for kind in found - {blankly.PaperTrade, Exchange, FuturesExchange}:
         if issubclass(kind, Exchange):
-            _replace_spot(kind, prices, fees)
+            _replace_spot(kind, prices, fees, opened, values)
         elif issubclass(kind, FuturesExchange):
             _replace_futures(kind, prices, fees)
-    _replace_reader(prices)
+    if hasattr(prices, "prices_info"):
+        _replace_reader(prices)
+
+
+def install_live(prices, values=None):
+    """The same for prices that come while the model runs. ``values``: what the paper accounts
+    begin with, by asset. The accounts that the model opens, as (interface, prices)."""
+    accounts = []
+    install(prices, opened=lambda interface: accounts.append((interface, prices)), values=values)
+    return accounts
 
 
 def type_of(kind):
@@ -36,7 +50,7 @@ def _argument(arguments, keywords, position, name):
     return arguments[position] if len(arguments) > position else None
 
 
-def _replace_spot(kind, prices, fees):
+def _replace_spot(kind, prices, fees, opened=None, given=None):
     from blankly.exchanges.exchange import Exchange
 
     exchange_type = type_of(kind)
@@ -48,19 +62,25 @@ def _replace_spot(kind, prices, fees):
         )
 
         maker, taker = fees
-        values = None
+        values = given
         if exchange_type == "keyless":
             maker = _argument(arguments, keywords, 0, "maker_fee") or maker
             taker = _argument(arguments, keywords, 1, "taker_fee") or taker
             name = _argument(arguments, keywords, 2, "portfolio_name")
             settings = _argument(arguments, keywords, 3, "settings_path")
-            values = _argument(arguments, keywords, 5, "initial_account_values")
+            values = values or _argument(arguments, keywords, 5, "initial_account_values")
         else:
             name = _argument(arguments, keywords, 0, "portfolio_name")
             settings = _argument(arguments, keywords, 2, "settings_path")
         Exchange.__init__(self, exchange_type, name, settings)
         self.calls = spot_calls()(exchange_type, prices, maker, taker)
+        if opened is not None and values is None:
+            cash = self.preferences["settings"].get(exchange_type, {}).get("cash") or "USD"
+            values = {cash: DEFAULT_CASH}
         self.interface = PaperTradeInterface(self.calls, values)
+        if opened is not None:
+            self.interface.full_prices = prices  # the names of the products, for the library
+            opened(self.interface)
         blankly.reporter.export_used_exchange(exchange_type)
 
     def get_asset_state(self, symbol):
@@ -99,6 +119,10 @@ def spot_calls():
 
         def get_price(self, symbol, time=None):
             return self._prices.price(symbol)
+
+        def get_fees(self, symbol):
+            asked = getattr(self._prices, "fees", None)
+            return self.fees if asked is None else asked(symbol)
 
         def get_products(self):
             return [

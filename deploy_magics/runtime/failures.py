@@ -17,6 +17,7 @@ class Failures:
         self.error = None
         self.clock = lambda: None
         self.orders = list
+        self.simulated = "simulated "
         self._places = {}
         self._told = {}
 
@@ -39,7 +40,8 @@ class Failures:
                 "time": self.clock(),
             }
             print(failure.text, end="", file=sys.stderr)
-            print("(reported once, at simulated %s)" % date(entry["time"]), file=sys.stderr)
+            moment = self.simulated + date(entry["time"])
+            print("(reported once, at %s)" % moment, file=sys.stderr)
         entry["count"] += 1
         now = time.monotonic()
         if now - self._told.get(place, -AGAIN) >= AGAIN:
@@ -62,7 +64,8 @@ class Failures:
             now, orders = None, []
         text = failure.text
         if now is not None:
-            text += "At simulated %s, after %d orders.\n" % (date(now), len(orders))
+            moment = self.simulated + date(now)
+            text += "At %s, after %d orders.\n" % (moment, len(orders))
             for order in orders[-3:]:
                 text += "  %(side)s %(size)s %(symbol)s at %(price)s (%(status)s)\n" % order
         print(text, end="", file=sys.stderr)

@@ -8,6 +8,7 @@ def install(clock, failures):
     _report_callbacks(failures)
     _survive_short_spans()
     _be_quiet()
+    _mend_pandas()
 
 
 def _report_callbacks(failures):
@@ -105,7 +106,7 @@ def _survive_short_spans():
 
 def _be_quiet():
     """What the library says at each run about its own defaults is none of the model's words."""
-    from blankly.exchanges.interfaces.paper_trade import backtest_controller
+    from blankly.exchanges.interfaces.paper_trade import backtest_controller, paper_trade_interface
     from blankly.utils import utils
 
     say = utils.info_print
@@ -115,4 +116,22 @@ def _be_quiet():
             say(message)
 
     utils.info_print = info_print
-    backtest_controller.print = lambda *_, **__: None
+    backtest_controller.print = paper_trade_interface.print = lambda *_, **__: None
+
+
+def _mend_pandas():
+    """The library was written for a pandas whose frames could ``append``."""
+    import pandas
+
+    if hasattr(pandas.DataFrame, "append"):
+        return
+
+    def append(self, other, ignore_index=False):
+        if other is None:
+            return self
+        if isinstance(other, dict):
+            other = [other]
+        rows = other if isinstance(other, pandas.DataFrame) else pandas.DataFrame(other)
+        return pandas.concat([self, rows], ignore_index=ignore_index)
+
+    pandas.DataFrame.append = append

@@ -14,7 +14,7 @@ from . import blankly_external
 from .events import Events
 from .failures import Failures
 from .files import read_json
-from .tracebacks import Origins
+from .tracebacks import Explained, Origins
 
 FAILED = 1
 
@@ -95,8 +95,14 @@ def work(run):
 def import_library():
     """The library, with our reporter in the seam that it has for one."""
     sys.modules.setdefault("blankly_external", blankly_external)
-    import blankly
-
+    try:
+        import blankly
+    except ModuleNotFoundError as error:
+        if error.name != "blankly":
+            raise
+        raise Explained(
+            "The model's environment holds no blankly: name it in the requirements."
+        ) from None
     return blankly
 
 

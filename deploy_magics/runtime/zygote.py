@@ -43,8 +43,11 @@ def warm_up():
     """Imports what every run imports, and keeps the collector's hands off it."""
     from . import kinds, runner
 
-    runner.import_library()
-    kinds.warm_up()
+    try:
+        runner.import_library()
+        kinds.warm_up()
+    except Exception:
+        traceback.print_exc()  # each run will say so itself
     gc.collect()
     gc.freeze()
 

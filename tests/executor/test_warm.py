@@ -19,7 +19,6 @@ from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.process import Limits
 
 LONG = 120.0
-LISTS = "import sys\nprint(sorted(sys.modules))\n"
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +102,18 @@ time.sleep(600)
         owner.wait()
         owner.stdout.close()
     until(lambda: not zygote.is_running(), "the end of the warm process")
+
+
+def test_an_environment_without_the_library_says_so(
+    blankly_environment: Environment, tmp_path: Path
+) -> None:
+    bare = dataclasses.replace(blankly_environment, python=Path(sys.executable), key="bare")
+    folder = tmp_path / "run"
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "bot.py").write_text("print(1)\n")
+    (folder / "job.json").write_text('{"kind": "backtest", "model": "model"}')
+    guarded = warm.start(bare, folder, Limits())
+    assert guarded is not None
+    ended = guarded.wait(LONG)
+    assert ended is not None and ended["reason"] == "failed"
+    assert "holds no blankly" in (folder / "events.jsonl").read_text()
