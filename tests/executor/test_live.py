@@ -140,7 +140,7 @@ def test_the_plain_engine_replays_too(start: Callable[..., LiveRun], models: Mod
 def test_what_it_does_is_seen_while_it_runs(
     start: Callable[..., LiveRun], models: ModuleType
 ) -> None:
-    run = start("print('hello ✓')\n" + models.RSI, feed={"kind": "replay", "pace": 50})
+    run = start("print('hello ✓')\n" + models.RSI, feed={"kind": "replay", "pace": 20})
     until(lambda: run.orders, "an order")
     assert run.state == "running" and run.exit is None
     until(lambda: run.account, "the account")
@@ -232,8 +232,8 @@ def test_a_killed_run_goes_on_where_it_was(
     whole = start(LIMITS)
     assert whole.wait(LONG)
     folder = tmp_path / "killed"
-    first = start(LIMITS, folder=folder, feed={"kind": "replay", "pace": 100})
-    until(lambda: (first.progress or {}).get("done", 0) > 120, "some bars")
+    first = start(LIMITS, folder=folder, feed={"kind": "replay", "pace": 20})
+    until(lambda: (first.progress or {}).get("done", 0) > 40, "some bars")
     os.kill(guard_of(first), signal.SIGKILL)
     until(lambda: first.state == "failed", "the end")
     assert first.exit is not None and first.exit["reason"] == "killed"
