@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import requests
+
+from deploy_magics.errors import UnreachableError, UsageError
 from deploy_magics.platforms import ubiops_types as types
 from deploy_magics.platforms.session import Session
 from deploy_magics.platforms.ubiops_address import (
@@ -24,6 +27,8 @@ from deploy_magics.platforms.ubiops_files import file_name, save_stream
 
 DEFAULT_SERVER = "https://api.ubiops.com/v2.1"
 AUDIT_PAGE = 50
+REQUEST_TIMEOUT = (5.0, 630.0)
+"""Seconds to connect, and to wait for a request's answer: its process may have to start first."""
 
 
 class UbiopsClient:
@@ -145,7 +150,10 @@ class UbiopsClient:
             package: path of the zip.
             on_progress: called with the bytes sent and their total.
         """
-        file = {"file": (file_name("", Path(package).name), Path(package), "application/zip")}
+        package = Path(package)
+        if not package.is_file():
+            raise UsageError(f"There is no file {package}.")
+        file = {"file": (file_name("", package.name), package, "application/zip")}
         path = path_of(*place_of(project, deployment, version), "revisions")
         return types.Uploaded.read(self._session.post(path, files=file, on_progress=on_progress))
 
@@ -183,7 +191,12 @@ class UbiopsClient:
         path = path_of(*place, "revisions", revision, "download")
         with self._session.request("GET", path, stream=True) as answer:
             name = file_name(answer.headers.get("Content-Disposition", ""), f"{deployment}.zip")
-            return save_stream(answer.iter_content(1 << 20), Path(folder), name)
+            try:
+                return save_stream(answer.iter_content(1 << 20), Path(folder), name)
+            except requests.RequestException:
+                raise UnreachableError(
+                    f"The download of {name} broke off.", "Nothing was saved; try again."
+                ) from None
 
     # environment variables, at the level that the address names
 
@@ -272,4 +285,5 @@ class UbiopsClient:
     ) -> types.Request:
         """Send one request and wait for its answer."""
         place = place_of(project, deployment, version)
-        return types.Request.read(self._json("POST", *place, "requests", json=data))
+        path = path_of(*place, "requests")
+        return types.Request.read(self._session.post(path, json=data, timeout=REQUEST_TIMEOUT))

@@ -122,6 +122,16 @@ class Version(Answer):
     last_file_upload: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def environment_shown(self) -> str:
+        """The environment's name, under whichever key this release of the service has it."""
+        names = (
+            self.environment_display_name,
+            self.environment,
+            self.extra.get("environment_name"),
+        )
+        return next((str(name) for name in names if name), "")
+
 
 @dataclass(frozen=True)
 class Uploaded(Answer):

@@ -106,7 +106,7 @@ class LiveModels:
         model, prices, environment = ready(job)
         if job.stop.is_set():
             raise RunCancelledError("The run was stopped.")
-        live = start_live(
+        return start_live(
             model,
             prices=prices,
             args=run.args or dict(model.manifest.backtest_args or {}),
@@ -116,8 +116,6 @@ class LiveModels:
             folder=folder,
             env=job.variables(),
         )
-        _await_guard(folder)
-        return live
 
     def step(self) -> None:
         """Look at each: what its user wants, whether its process is there, its lease."""
@@ -224,13 +222,6 @@ class LiveModels:
         for watched in self._watched.values():
             if watched.starter is not None:
                 watched.starter.join(30.0)
-
-
-def _await_guard(folder: Path, seconds: float = 30.0) -> None:
-    """Until the guard has said who it is: from then on it can be watched and found again."""
-    until = time.monotonic() + seconds
-    while not (folder / "guard.pid").exists() and time.monotonic() < until:
-        time.sleep(0.02)
 
 
 def uptime(folder: Path, ended: Mapping[str, Any]) -> float:
