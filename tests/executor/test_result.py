@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deploy_magics.errors import RunError, UsageError
-from deploy_magics.executor import exact_json
+from deploy_magics.executor import exact_json, plot
 from deploy_magics.executor.data import load_prices
+from deploy_magics.executor.plot import warm_up
 from deploy_magics.executor.result import BacktestResult
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -219,8 +220,21 @@ def test_the_picture(make_result: Make, prices_frame: pd.DataFrame, tmp_path: Pa
     assert picture._repr_png_() == picture.png
 
 
+def test_a_long_line_keeps_its_extremes() -> None:
+    values = np.sin(np.arange(300_001) / 5000)
+    values[[7, 123_456]] = -3, 5
+    values[1000:2000] = np.nan
+    index = pd.date_range("2017-05-01", periods=len(values), freq="min", tz="UTC")
+    times, kept = plot._thin(pd.Series(values, index=index))
+    assert len(kept) <= plot.POINTS + 2
+    assert (np.nanmin(kept), np.nanmax(kept)) == (-3, 5)
+    assert (np.diff(times) > np.timedelta64(0)).all()
+    assert (times[0], times[-1]) == (index[0].to_datetime64(), index[-1].to_datetime64())
+
+
 def test_pictures_in_threads(make_result: Make) -> None:
-    result = make_result()
+    result = make_result(rows=5000)
+    warm_up()
     made: list[bytes] = []
     threads = [threading.Thread(target=lambda: made.append(result.plot().png)) for _ in range(4)]
     for thread in threads:
