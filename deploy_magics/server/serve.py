@@ -49,10 +49,6 @@ def check_exposure(settings: Settings) -> None:
 def serve(settings: Settings, *, workers: bool = True) -> int:
     """Run until SIGTERM or SIGINT. Raises UsageError or ServiceError when it cannot start."""
     check_exposure(settings)
-    configure_logs()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises what it caught once more at its end: the tidying up comes after that
-        signal.signal(number, lambda *_: None)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_one(settings.data_dir), _listening(settings) as listener:
         services = Services.open(settings)
@@ -60,6 +56,10 @@ def serve(settings: Settings, *, workers: bool = True) -> int:
             address = _address(settings, listener)
             services.uploads.sweep(older_than=0.0)
             _first_start(services, settings.public_url or address)
+            configure_logs()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                # uvicorn raises what it caught once more at its end: tidying up comes after that
+                signal.signal(number, lambda *_: None)
             asyncio.run(_run(settings, services, listener, address, workers))
         finally:
             services.close()
