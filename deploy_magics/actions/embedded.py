@@ -22,7 +22,7 @@ from ..errors import PlatformError, UnreachableError
 from ..executor.files import locked
 from ..platforms.blankly import BlanklyClient
 
-STARTS = 60.0  # seconds that a start may take
+STARTS = 120.0  # seconds that a start may take
 ENDS = 15.0  # seconds that an orderly end may take
 _children: list[subprocess.Popen[bytes]] = []  # they outlive us on purpose; kept so that none warns
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from .. import credentials
-from ..display import Table, can_answer, escape, secret
+from ..display import Note, can_answer, escape, secret
 from ..errors import InteractionError, NotSignedInError, PlatformError, UsageError
 from ..platforms.blankly import DEFAULT_URL, BlanklyClient
 from ..platforms.session import check_url
@@ -89,7 +89,7 @@ def login(
 
 def logout(
     server: str | None = None, *, platform: Platform = "blankly", stop: bool = False
-) -> Table:
+) -> Note:
     """Sign out: the token is revoked on its server and forgotten here.
 
     Args:
@@ -102,9 +102,9 @@ def logout(
         server = _current_server(platform)
     if server == EMBEDDED:
         forget_choice()
-        ended = embedded.stop() if stop else False
-        text = "ended" if ended else "goes on; --stop ends it"
-        return Table(["server", "now"], [["on this machine", text]])
+        if stop and embedded.stop():
+            return Note("The server on this machine has ended, and what ran on it.")
+        return Note("Signed out; the server on this machine goes on, and --stop ends it.")
     address = check_url(server)
     kept = credentials.load(platform, address)
     if kept is None:
@@ -112,8 +112,9 @@ def logout(
     revoked = platform != "blankly" or _revoke(kept)
     credentials.forget(platform, address)
     forget_choice()
-    text = "signed out" if revoked else "forgotten here; the server could not be told"
-    return Table(["server", "now"], [[address, text]])
+    if revoked:
+        return Note(f"Signed out of {address}.")
+    return Note(f"The token for {address} is forgotten here; the server could not be told.")
 
 
 def accounts() -> list[SignedIn]:

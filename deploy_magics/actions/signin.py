@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import platform
 import secrets
 import threading
 import webbrowser
@@ -48,7 +49,12 @@ def by_browser(client: BlanklyClient, waits: float = WAITS) -> str:
 def signin_address(server: str, back_to: str, state: str, verifier: str) -> str:
     """The address of the sign-in page for one attempt."""
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
-    query = {"redirectUrl": back_to, "state": state, "challenge": challenge.decode()}
+    query = {
+        "redirectUrl": back_to,
+        "state": state,
+        "challenge": challenge.decode(),
+        "name": f"notebook on {platform.node()}",
+    }
     return f"{server}/auth/signin?{urlencode(query)}"
 
 

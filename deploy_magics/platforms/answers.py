@@ -67,7 +67,7 @@ def error_for(response: requests.Response, base_url: str) -> PlatformError:
         message += "."
     hint = ""
     if kind is NotSignedInError:
-        hint = "Sign in with %deploy_login."
+        hint = "Say %deploy_login."
     elif kind is ServiceError:
         hint = f"({host} answered {status}.)" if said else "Try again later."
     return kind(message, hint, status=status)

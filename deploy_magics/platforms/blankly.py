@@ -71,10 +71,10 @@ class TokenAuth(AuthBase):
             answer = self._plain.post(
                 "auth/token", data={"refreshToken": self._refresh_token}, retry=True
             )
-        except (RejectedError, NotFoundError) as error:
+        except (NotSignedInError, RejectedError, NotFoundError) as error:
             raise NotSignedInError(
                 f"{self._plain.base_url} does not take this token ({error.message.rstrip('.')}).",
-                "Sign in with %deploy_login.",
+                "Say %deploy_login.",
                 status=error.status,
             ) from None
         token = mapping(answer).get("idToken")
