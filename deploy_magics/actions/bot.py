@@ -199,13 +199,14 @@ def _use(name: str) -> None:
 
 
 def _free_name(name: str, url: str, *, given: bool) -> str:
-    """A name that no bot at another address has."""
+    """A name that no bot at another address has; one that was given is taken from it."""
     name = re.sub(r"\s+", "-", name.strip())
     taken = {known for known, at in addresses().items() if credentials.origin(url) != at}
     if name not in taken:
         return name
     if given:
-        raise UsageError(f"A bot at {addresses()[name]} is called {name} already.")
+        credentials.forget(PLATFORM, addresses()[name])
+        return name
     return f"{name}-{urlsplit(url).port or urlsplit(url).hostname}"
 
 

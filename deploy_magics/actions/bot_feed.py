@@ -86,7 +86,7 @@ class BotReader:
         found: Row = {
             "at": now,
             "state": str(config["state"]),
-            "problem": "",
+            "problem": str(config.get("problem") or ""),
             "version": software(config["version"]),
             "strategy": str(config["strategy"] or ""),
             "stake": str(config["stake_currency"] or ""),

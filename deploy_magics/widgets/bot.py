@@ -19,7 +19,7 @@ from .. import display
 from ..actions.bot import addresses, client, resolve
 from ..actions.bot_feed import Feed, Snapshot
 from ..actions.kinds import Completes
-from ..errors import DeployMagicsError
+from ..errors import DeployMagicsError, UsageError
 from ..platforms.freqtrade import FreqtradeClient
 from .bot_text import page
 
@@ -32,7 +32,7 @@ COMMANDS: dict[str, Callable[[FreqtradeClient, Any], str]] = {
     "stop": lambda bot, _: bot.stop(),
     "stopentry": lambda bot, _: bot.stopentry(),
     "reload": lambda bot, _: bot.reload_config(),
-    "exit": lambda bot, trade: bot.forceexit(int(trade)),
+    "exit": lambda bot, trade: bot.forceexit(_trade(trade)),
 }
 
 
@@ -117,7 +117,7 @@ class BotWatch(anywidget.AnyWidget):
         feed = self.feeds[name]
         try:
             said = COMMANDS[command](feed.client, trade)
-        except (DeployMagicsError, ValueError, TypeError) as error:
+        except DeployMagicsError as error:
             said = str(error)
         with self._lock:
             self.notes = {**self.notes, name: said}
@@ -139,13 +139,19 @@ def watch(
     """
     names = list(addresses()) if all else [resolve(name) for name in bot or (None,)]
     seen = BotWatch({name: client(name, patience=0) for name in names}, max(every, 0.2))
-    if display.mode() == "text":
-        _wait_for_first(seen)
+    _wait_for_first(seen, 5.0 if display.mode() == "text" else 1.0)
     return seen
 
 
-def _wait_for_first(seen: BotWatch, seconds: float = 5.0) -> None:
-    """Text is drawn once: better with something in it."""
+def _trade(number: Any) -> int:
+    """A trade's number, as a front end sent it: never ``all``."""
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise UsageError(f"{number!r} is no trade.")
+    return number
+
+
+def _wait_for_first(seen: BotWatch, seconds: float) -> None:
+    """Text is drawn once, in a terminal and in a saved notebook: better with something in it."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if all(snapshot.at for snapshot in seen.snapshots()):

@@ -129,6 +129,7 @@ def _reading(made: APIRouter, asked: Any) -> None:
             "strategy": bot.name,
             "strategy_version": None,
             "state": bot.state,
+            "problem": bot.run.error if bot.state == "stopped" else None,  # ours
             "runmode": "live" if bot.run.live else "dry_run",
             "dry_run": not bot.run.live,
             "trading_mode": "spot",

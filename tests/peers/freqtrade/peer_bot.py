@@ -233,6 +233,7 @@ class Bot:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
+        self._began = 0
         userdir = folder / "user_data"
         places = "strategies data/binance backtest_results logs notebooks hyperopts"
         for place in [*places.split(), "hyperopt_results", "plot", "freqaimodels"]:
@@ -270,6 +271,7 @@ class Bot:
         if self.mode == "trade":
             command += ["--db-url", f"sqlite:///{self.folder}/trades.sqlite"]
         with (self.folder / "bot.log").open("ab") as log:
+            self._began = log.tell()  # what an earlier process wrote says nothing of this one
             self.process = subprocess.Popen(
                 command,
                 cwd=self.folder,
@@ -289,7 +291,7 @@ class Bot:
             with urllib.request.urlopen(f"{self.url}/api/v1/ping", timeout=5) as answer:
                 if json.load(answer) != {"status": "pong"}:
                     return False
-            return self.mode != "trade" or "RUNNING" in self.log()
+            return self.mode != "trade" or "RUNNING" in self.log(self._began)
         return False
 
     def stop(self, kill: bool = False) -> None:
@@ -304,8 +306,8 @@ class Bot:
             process.kill()
             process.wait()
 
-    def log(self) -> str:
-        return (self.folder / "bot.log").read_text(errors="replace")
+    def log(self, since: int = 0) -> str:
+        return (self.folder / "bot.log").read_bytes()[since:].decode(errors="replace")
 
 
 def _store_candles(folder: Path, days: int = 60) -> None:

@@ -10,7 +10,24 @@ from deploy_magics.platforms.freqtrade import FreqtradeClient
 
 @pytest.fixture(scope="module")
 def client(old_bot):
-    return FreqtradeClient(old_bot.url, old_bot.user, old_bot.password)
+    return FreqtradeClient(old_bot.url, old_bot.user, old_bot.password, patience=60)
+
+
+@pytest.fixture(scope="module")
+def traded(client, old_bot, peer):
+    """What became of two trades: as they were bought, as they rose, as they are closed."""
+    bought = client.forceenter("BTC/USDT")
+    client.forcebuy("SOL/USDT")
+    count = client.count()
+    with pytest.raises(RejectedError, match="already open"):
+        client.forceenter("BTC/USDT")
+    old_bot.market.move("BTC/USDT", 1.05)
+    risen = peer.until(
+        lambda: [row for row in client.status() if (row["profit_pct"] or 0) > 3], "price moved"
+    )
+    said = client.forceexit(bought["trade_id"]), client.forcesell("all")
+    peer.until(lambda: not client.status(), "all is sold")
+    return bought, count, risen[0], said
 
 
 def test_what_it_tells_of_itself(client):
@@ -38,34 +55,19 @@ def test_credentials(client, old_bot):
     client.count()
     client.wire.auth._access = "no.token.at-all"
     client.wire.auth._refresh = "neither"
-    assert client.count()["current"] == 0
+    assert client.count()["max"] == 3
 
 
-def test_trading_with_todays_names(client, old_bot, peer):
-    bought = client.forceenter("BTC/USDT")
-    client.forcebuy("SOL/USDT")
+def test_trading_with_todays_names(client, traded):
+    bought, count, risen, said = traded
     assert (bought["base_currency"], bought["quote_currency"]) == ("BTC", "USDT")
-    assert client.count() == {
-        "current": 2,
-        "max": 3,
-        "total_stake": pytest.approx(1000, rel=0.01),
-    }
-    with pytest.raises(RejectedError, match="already open"):
-        client.forceenter("BTC/USDT")
+    assert count == {"current": 2, "max": 3, "total_stake": pytest.approx(1000, rel=0.01)}
+    assert set(shape.TRADE_FIELDS) <= set(risen)
+    assert risen["profit_abs"] > 15
+    assert not [key for key in risen if key.startswith(("sell_", "current_profit"))]
+    assert "sell order" in said[0] and "all open trades" in said[1]
     with pytest.raises(RejectedError, match="Leave out entry_tag"):
         client.forceenter("ETH/USDT", tag="too new")
-
-    old_bot.market.move("BTC/USDT", 1.05)
-    risen = peer.until(
-        lambda: [row for row in client.status() if (row["profit_pct"] or 0) > 3], "price moved"
-    )
-    assert set(shape.TRADE_FIELDS) <= set(risen[0])
-    assert risen[0]["profit_abs"] > 15
-    assert not [key for key in risen[0] if key.startswith(("sell_", "current_profit"))]
-
-    assert "sell order" in client.forceexit(bought["trade_id"])
-    assert "all open trades" in client.forcesell("all")
-    peer.until(lambda: not client.status(), "all is sold")
     closed = tables.trades(client.trades())
     assert set(closed["exit_reason"]) == {"force_sell"}
     assert closed["close_time"].is_monotonic_decreasing
@@ -73,7 +75,7 @@ def test_trading_with_todays_names(client, old_bot, peer):
     assert len(client.trades(1)) == 1
 
 
-def test_money_reads_as_today(client):
+def test_money_reads_as_today(client, traded):
     profit = client.profit()
     assert profit["profit_closed_percent"] is None  # it tells the mean only
     assert profit["profit_closed_percent_mean"] != 0
@@ -81,7 +83,7 @@ def test_money_reads_as_today(client):
     assert tables.performance(client.performance()).loc["BTC/USDT", "profit_pct"] > 3
     assert client.balance()["total_bot"] > 10000
     days = tables.periods(client.daily(2))
-    assert days["trade_count"].sum() == 2
+    assert days["trade_count"].sum() >= 2
     assert tables.logs(client.logs(3)).shape == (3, 3)
 
 
@@ -89,10 +91,10 @@ def test_lists_and_deleting(client):
     with pytest.raises(RejectedError, match="already"):
         client.blacklist(["XRP/USDT"])
     assert "SOL/USDT" in client.blacklist(["SOL/USDT"])
-    first = client.trades()[-1]["trade_id"]
-    assert "Deleted" in client.delete_trade(first)
+    gone = client.forceenter("ETH/USDT")["trade_id"]
+    assert "Deleted" in client.delete_trade(gone)
     with pytest.raises(RejectedError):
-        client.delete_trade(first)
+        client.delete_trade(gone)
     with pytest.raises(RejectedError, match="Edge is not enabled"):
         client.edge()
 

@@ -21,7 +21,7 @@ from deploy_magics.platforms.freqtrade_stream import MessageStream
 @pytest.fixture
 def client(bot, peer):
     """A client of a bot that trades and holds nothing."""
-    made = FreqtradeClient(bot.url, bot.user, bot.password)
+    made = FreqtradeClient(bot.url, bot.user, bot.password, patience=60)
     made.start()
     peer.until(lambda: made.state() == "running", "the bot runs")
     if made.status():
@@ -211,4 +211,4 @@ def test_a_bot_that_dies_and_comes_back(client, bot, peer):
         hasty.count()
     bot.start()
     assert client.version() == "2026.9"
-    assert hasty.state() == "running"
+    peer.until(lambda: hasty.state() == "running", "the bot runs")
