@@ -29,6 +29,8 @@ _PUBLIC = {
     "show_model": "actions.package:model",
     "BacktestResult": "executor.result:BacktestResult",
     "Model": "model:Model",
+    "FreqtradeClient": "platforms.freqtrade:FreqtradeClient",
+    "JustForFundClient": "platforms.justforfund:JustForFundClient",
 }
 __all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension", *_PUBLIC]
 
@@ -56,7 +58,7 @@ def load_ipython_extension(shell: Any) -> None:
         from .magics.frontend import listen
 
         listen(shell)
-        getattr(widgets, "register", lambda: None)()
+        widgets.register()
 
 
 def unload_ipython_extension(shell: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +16,13 @@ from ..errors import UsageError
 from ..model import Model, settle
 from .arguments import backtest_args, carried, known_settings
 from .collect import collect
-from .deploy import run_in_kernel
 from .feeds import prices_for
 from .kinds import Cell, FilePath, FolderPath, Json, Names, ProjectName, Source
 from .limits import read_limits
 from .naming import notebook_path
 from .sweeps import sweep_model
 from .watch import Watch
-from .workspace import current
+from .workspace import current, run_in_kernel
 
 if TYPE_CHECKING:
     from ..executor.data import PriceSet
@@ -219,6 +219,7 @@ def environment_of(job: Job) -> Environment:
     from ..display import progress
     from ..executor import warm
     from ..executor.environment import ensure_environment, kernel_environment
+    from ..executor.plot import warm_up
 
     if job.env == "kernel":
         return kernel_environment()
@@ -228,6 +229,7 @@ def environment_of(job: Job) -> Environment:
         )
     if current().shell is not None:
         warm.prepare(found)
+        threading.Thread(target=warm_up, daemon=True).start()
     return found
 
 

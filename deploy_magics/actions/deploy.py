@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ..display import Progress, announce, progress
-from ..errors import ModelFailedError, RunCancelledError
-from ..executor.data import PriceSet
-from ..model import Model
-from ..platforms.blankly import BlanklyClient
-from ..platforms.blankly_types import Accepted, Run
-from ..platforms.session import new_key
+from ..display import announce
+from ..errors import UsageError
 from . import names
 from .arguments import backtest_args, carried
 from .collect import collect
-from .deployment import Deployment, progress_lines
+from .deployment import Deployment
 from .feeds import choose_feed
 from .find import find_project, known_model
 from .kinds import Cell, Completes, FilePath, FolderPath, ProjectName, Source
+from .rollout import deployed, upload
 from .session import client
-from .workspace import current
+from .workspace import current, run_in_kernel
 
-STARTS = 120.0  # seconds that a fresh run is watched until it runs
+if TYPE_CHECKING:
+    from .ubiops import UbiopsDeployment
 
 
 def deploy(
@@ -55,7 +49,10 @@ def deploy(
     run: bool = False,
     wait: bool = True,
     platform: Literal["blankly", "ubiops"] = "blankly",
-) -> Deployment:
+    version: str | None = None,
+    input: Mapping[str, str] | None = None,
+    output: Mapping[str, str] | None = None,
+) -> Deployment | UbiopsDeployment:
     """Deploy the model as a new version, and run it; on paper, unless --live says otherwise.
 
     A paper run replays the data of the model's last backtest, over the same span and from the
@@ -87,6 +84,9 @@ def deploy(
         run: run the cell in the kernel too.
         wait: return when it runs; --no-wait returns when it is accepted.
         platform: whose API takes it.
+        version: on UbiOps, the deployment version.
+        input: on UbiOps, the request's fields, NAME=TYPE.
+        output: on UbiOps, the answer's fields, NAME=TYPE.
     """
     found = collect(
         path or source,
@@ -97,14 +97,26 @@ def deploy(
         requirements=requirements,
         python=python,
     ).model
-    if platform == "ubiops":
-        from .ubiops import deploy as deploy_on_ubiops
-
-        shipped: Deployment = deploy_on_ubiops(found, message=message)
-        return shipped
     said = backtest_args(
         to=to, start_date=start_date, end_date=end_date, initial_values=initial_values
     )
+    if platform == "ubiops":
+        from .ubiops import deploy as deploy_on_ubiops
+
+        return deploy_on_ubiops(
+            found,
+            message=message,
+            project=project,
+            description=description,
+            version=version,
+            inputs=input,
+            outputs=output,
+            data=data,
+            arguments=said,
+            wait=wait,
+        )
+    if version or input or output:
+        raise UsageError("--version, --input and --output are for --platform ubiops.")
     feed, prices = choose_feed(found, data=data, exchange=exchange, pace=pace, live=live, yes=yes)
     if run and cell is not None:
         run_in_kernel(cell)
@@ -130,99 +142,4 @@ def deploy(
     workspace = current()
     workspace.model_name, workspace.project_id = found.name, accepted.project_id or place
     announce("changed", {})
-    return _deployed(here, found, accepted, wait)
-
-
-def upload(
-    here: BlanklyClient, model: Model, prices: PriceSet | None, options: Mapping[str, Any]
-) -> Accepted:
-    """Send the package, and the prices with it, showing how far it is.
-
-    An interrupt before the platform has answered leaves nothing behind that runs unseen: the
-    error says so.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="deploy_magics-") as folder,
-        progress(None, f"Uploading {model.name}") as line,
-    ):
-        package = model.to_zip(Path(folder) / "model.zip")
-        try:
-            return here.deploy(
-                package,
-                sha256=model.digest,
-                prices=prices.to_upload() if prices else None,
-                key=new_key(),
-                on_progress=lambda sent, total: line.update(sent, total),
-                **options,
-            )
-        except KeyboardInterrupt:
-            raise RunCancelledError(
-                f"The upload of {model.name} was broken off.",
-                "%deploy_versions says whether it arrived.",
-            ) from None
-
-
-def _deployed(here: BlanklyClient, model: Model, accepted: Accepted, wait: bool) -> Deployment:
-    run = here.run(accepted.run_id) if accepted.run_id else Run("", state="queued")
-    if wait and run.id:
-        run = wait_until_running(here, model.name, run)
-    project = next((each.name for each in here.projects() if each.id == accepted.project_id), "")
-    return Deployment(
-        name=model.name,
-        version=accepted.version,
-        project=project,
-        server=here.base_url,
-        run=run,
-        model_id=accepted.model_id,
-        version_id=accepted.version_id,
-    )
-
-
-def wait_until_running(here: BlanklyClient, name: str, run: Run) -> Run:
-    """Watch a fresh run until it runs, or has ended well.
-
-    An interrupt ends the watching and not the run.
-
-    Raises:
-        ModelFailedError: it failed; with what it printed last.
-    """
-    deadline = time.monotonic() + STARTS
-    with progress(None, f"{name}: {run.state}") as line:
-        try:
-            while run.state in ("queued", "building", "") and time.monotonic() < deadline:
-                _say(line, name, run)
-                time.sleep(0.1)
-                run = here.run(run.id)
-        except KeyboardInterrupt:
-            return run
-    if run.state == "failed":
-        raise failed(here, name, run)
-    return run
-
-
-def failed(here: BlanklyClient, name: str, run: Run) -> ModelFailedError:
-    """The error for a run that failed on the platform, with the end of its log."""
-    try:
-        log = here.logs(run.id).text
-    except Exception:  # the log is an extra; the failure itself has to be said
-        log = ""
-    tail = "\n".join(log.rstrip().splitlines()[-30:])
-    error = ModelFailedError(
-        f"{name} failed on the platform: {run.error or 'no reason was given'}.".replace("..", "."),
-        f"%deploy_logs --run {run.id} shows all of its log.",
-        traceback=tail,
-    )
-    error.logs = log
-    return error
-
-
-def _say(line: Progress, name: str, run: Run) -> None:
-    line.label = f"{name}: {run.state}"
-    line.update(0, note=", ".join(text for _, text in progress_lines(run.progress)))
-
-
-def run_in_kernel(cell: str) -> None:
-    """Run the cell in the kernel too, as if it had no magic on it."""
-    shell = current().shell
-    if shell is not None:
-        shell.run_cell(cell).raise_error()
+    return deployed(here, found, accepted, wait)

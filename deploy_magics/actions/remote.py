@@ -13,8 +13,8 @@ from ..errors import PlatformError, RunCancelledError
 from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import Accepted, Run
 from ..platforms.session import new_key
-from .deploy import failed
 from .find import find_project, known_model
+from .rollout import failed
 from .session import client
 from .workspace import current
 

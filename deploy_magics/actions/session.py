@@ -33,7 +33,7 @@ def client(
         NotSignedInError: nobody signed in there.
     """
     place = Place(platform or "blankly", server) if server else chosen()
-    url, token = _address(place)
+    url, token = address(place)
     workspace = current()
     if workspace.client is None or workspace.client_of != (url, token):
         _drop_client()
@@ -78,8 +78,13 @@ def _drop_client() -> None:
         workspace.client = None
 
 
-def _address(place: Place) -> tuple[str, str]:
-    """A server's address and our token for it."""
+def address(place: Place | None = None) -> tuple[str, str]:
+    """A server's address and our token for it; where the user signed in last, if none is named.
+
+    Raises:
+        NotSignedInError: nobody signed in there.
+    """
+    place = place or chosen()
     if place.server == EMBEDDED:
         found = embedded.ensure_running()
         return found.url, found.token

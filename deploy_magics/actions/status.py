@@ -8,10 +8,10 @@ from ..display import Table, announce, progress
 from ..errors import UsageError
 from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import Run
-from .deploy import wait_until_running
 from .deployment import Deployment, progress_lines
 from .find import all_models, find_model, find_run
 from .kinds import ModelName, RunId, VersionNumber
+from .rollout import wait_until_running
 from .session import client
 from .versions import state_text
 

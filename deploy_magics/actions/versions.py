@@ -8,10 +8,10 @@ from ..display import Table, announce
 from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import ModelInfo, Run, Version
 from . import names
-from .deploy import wait_until_running
 from .deployment import STATE_MARKS, Deployment
 from .find import all_models, find_model, find_version
 from .kinds import ModelName, ProjectName, VersionNumber
+from .rollout import wait_until_running
 from .session import client
 
 

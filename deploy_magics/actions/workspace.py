@@ -80,3 +80,10 @@ def detach() -> None:
     if _current.client is not None:
         _current.client.close()
     _current = Workspace()
+
+
+def run_in_kernel(cell: str) -> None:
+    """Run the cell in the kernel too, as if it had no magic on it."""
+    shell = _current.shell
+    if shell is not None:
+        shell.run_cell(cell).raise_error()
