@@ -90,8 +90,13 @@ def local_payload(run_id: str) -> dict[str, Any]:
 
 
 def local_runs(limit: int = LOCAL_RUNS) -> list[dict[str, Any]]:
-    """The newest backtests that ran on this machine, as the panel lists them."""
+    """The newest backtests that ran from this machine, as the panel lists them.
+
+    Those that ran on a platform stand below their version there.
+    """
     from ..executor.history import RunStore
+
+    kept = [run for run in RunStore().list() if run.where != "platform"]
 
     return [
         {
@@ -101,7 +106,7 @@ def local_runs(limit: int = LOCAL_RUNS) -> list[dict[str, Any]]:
             "description": ", ".join(run.symbols),
             "summary": _summary(run.metrics),
         }
-        for run in RunStore().list(limit=limit)
+        for run in kept[:limit]
     ]
 
 

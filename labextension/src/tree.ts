@@ -161,16 +161,17 @@ function versionNode(account: IAccount, version: IVersion, now?: number): INode 
     detail: version.description,
     time: ago(version.createdAt, now),
     words: `v${version.number} ${version.description} ${version.plan}`,
-    children: version.runs.map(run => runNode(account, run, now))
+    children: version.runs.map(run => runNode(account, version, run, now))
   };
 }
 
-function runNode(account: IAccount, run: IRun, now?: number): INode {
+function runNode(account: IAccount, version: IVersion, run: IRun, now?: number): INode {
   const word = stateLabel(run.state, run.kind);
   return {
     selection: { kind: 'run', account: account.id, id: run.id },
     label: run.kind === 'live' ? 'Live run' : 'Backtest',
-    detail: run.description,
+    // a run made with its version says the same
+    detail: run.description === version.description ? '' : run.description,
     state: run.state,
     stateText: word,
     time: ago(run.startedAt ?? run.createdAt, now),

@@ -50,8 +50,8 @@ def backtest_by_button(page: Page, screen: Any) -> None:
 
     screen.toolbar("backtest").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("data", exact=True)).to_have_value("BTC-USD=prices")
-    dialog.get_by_label("initial values", exact=True).fill("USD=5000")
+    expect(dialog.get_by_label("Data", exact=True)).to_have_value("BTC-USD=prices")
+    dialog.get_by_label("Initial values", exact=True).fill("USD=5000")
     screen.shot("backtest-dialog")
     dialog.get_by_role("button", name="Backtest now").click()
     expect(strategy).to_contain_text("--initial-values USD=5000")
@@ -83,9 +83,9 @@ def deploy(page: Page, screen: Any, message: str) -> None:
     """The dialog of Deploy, for the model of the active cell."""
     screen.toolbar("deploy").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("message", exact=True).fill(message)
-    dialog.get_by_label("project", exact=True).fill("RSI Models")
-    dialog.get_by_label("pace", exact=True).fill("20")
+    dialog.get_by_label("Message", exact=True).fill(message)
+    dialog.get_by_label("Project", exact=True).fill("RSI Models")
+    dialog.get_by_label("Pace", exact=True).fill("20")
     expect(dialog.get_by_label("The magic")).to_contain_text("%deploy --message")
     screen.shot("deploy-dialog")
     dialog.get_by_role("button", name="Deploy now").click()

@@ -26,6 +26,7 @@ interface IRunButtonsProps {
 
 export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JSX.Element {
   const account = found.account?.id;
+  const away = found.account?.state !== 'online';
   if (!run || !account) {
     return <></>;
   }
@@ -50,6 +51,7 @@ export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JS
       {going && (
         <button
           className="jp-mod-styled jp-mod-warn"
+          disabled={away}
           onClick={() =>
             void model.perform(`Stopping ${name}`, () => model.api.stop(account, run.id))
           }
@@ -60,6 +62,7 @@ export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JS
       {!going && run.kind === 'live' && (
         <button
           className="jp-mod-styled"
+          disabled={away}
           onClick={() =>
             void model.perform(`Starting ${name}`, () => model.api.start(account, run.id))
           }
@@ -85,6 +88,7 @@ export function VersionButtons({ found, model }: { found: IFound; model: Overvie
       {!going && (
         <button
           className="jp-mod-styled jp-mod-accept"
+          disabled={account.state !== 'online'}
           title="Runs this version live, on paper money"
           onClick={() =>
             void model.perform(`Deploying ${name}`, () => model.api.run(account.id, version.id))
@@ -96,6 +100,7 @@ export function VersionButtons({ found, model }: { found: IFound; model: Overvie
       {!newest && (
         <button
           className="jp-mod-styled"
+          disabled={account.state !== 'online'}
           title="Makes a new version that equals this one"
           onClick={() =>
             void model.perform(`Rolling back to ${name}`, () =>
@@ -117,18 +122,22 @@ interface IAccountButtonsProps {
 }
 
 export function AccountButtons({ found, model, onSignIn }: IAccountButtonsProps): JSX.Element {
-  const account = found.account?.id ?? '';
+  const { id, embedded, state } = found.account ?? { id: '', embedded: false, state: 'offline' };
+  const leaving = embedded ? 'Stopping the server on this machine' : 'Signing out';
   return (
     <>
       <button className="jp-mod-styled" onClick={onSignIn}>
         Sign in to another server
       </button>
-      <button
-        className="jp-mod-styled jp-mod-warn"
-        onClick={() => void model.perform('Signing out', () => model.api.signOut(account))}
-      >
-        Sign out
-      </button>
+      {(!embedded || state === 'online') && (
+        <button
+          className="jp-mod-styled jp-mod-warn"
+          title={embedded ? 'Ends the server and every run on it; what was deployed is kept' : ''}
+          onClick={() => void model.perform(leaving, () => model.api.signOut(id))}
+        >
+          {embedded ? 'Stop the server' : 'Sign out'}
+        </button>
+      )}
     </>
   );
 }

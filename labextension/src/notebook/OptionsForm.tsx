@@ -85,14 +85,16 @@ function Form({ magic, options, start, onChange }: IFormProps): JSX.Element {
   const line = `${magic} ${lineOf(filled.values, options.options, filled.rest)}`.trim();
   return (
     <>
-      <p className="dm-Hint">{options.summary}</p>
-      {first.map(field)}
-      {more.length > 0 && (
-        <details>
-          <summary>More options</summary>
-          {more.map(field)}
-        </details>
-      )}
+      <div className="dm-Fields" tabIndex={-1}>
+        <p className="dm-Hint">{options.summary}</p>
+        <div className="dm-FieldGrid">{first.map(field)}</div>
+        {more.length > 0 && (
+          <details>
+            <summary>More options</summary>
+            <div className="dm-FieldGrid">{more.map(field)}</div>
+          </details>
+        )}
+      </div>
       <p className="dm-Hint">This line goes into the notebook, which stays the record:</p>
       <output className="dm-Preview" aria-label="The magic">
         {line}
@@ -109,7 +111,7 @@ interface IFieldProps {
 
 function Field({ option, value, onChange }: IFieldProps): JSX.Element {
   const id = `dm-option-${option.name}`;
-  const label = option.name.replace(/_/g, ' ');
+  const label = capital(option.name.replace(/_/g, ' '));
   const common = {
     id,
     className: 'jp-mod-styled',
@@ -118,7 +120,7 @@ function Field({ option, value, onChange }: IFieldProps): JSX.Element {
   };
   const help = (
     <span id={`${id}-help`} className="dm-Help">
-      {option.help}
+      {capital(option.help)}
     </span>
   );
   if (option.shape === 'switch') {
@@ -136,7 +138,7 @@ function Field({ option, value, onChange }: IFieldProps): JSX.Element {
     );
   }
   return (
-    <div className="dm-Field">
+    <div className={option.shape === 'one' ? 'dm-Field' : 'dm-Field dm-mod-wide'}>
       <label htmlFor={id}>{label}</label>
       {option.choices.length > 0 ? (
         <select {...common} value={value} onChange={event => onChange(event.target.value)}>
@@ -168,4 +170,8 @@ function Field({ option, value, onChange }: IFieldProps): JSX.Element {
       {help}
     </div>
   );
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -17,7 +17,7 @@ export interface IView {
 export function showResult(element: HTMLElement, result: IResult): IView {
   const box = h('div', {
     class: 'dm-Chart',
-    role: 'img',
+    role: 'figure',
     'aria-label': `Equity, drawdown and prices of ${result.title}; the tables say the same in numbers`
   });
   element.classList.add('dm-Result');
@@ -36,7 +36,7 @@ export function showResult(element: HTMLElement, result: IResult): IView {
 export function showComparison(element: HTMLElement, results: IResult[]): IView {
   const box = h('div', {
     class: 'dm-Chart',
-    role: 'img',
+    role: 'figure',
     'aria-label': 'Equity curves as change from the start; the table says the same in numbers'
   });
   element.classList.add('dm-Result');
@@ -102,7 +102,7 @@ function tradesTable(trades: ITrade[]): HTMLElement {
   const caption =
     shown.length < trades.length
       ? `The first ${shown.length} of ${trades.length} orders`
-      : `${trades.length} orders`;
+      : `${trades.length} ${trades.length === 1 ? 'order' : 'orders'}`;
   const rows = shown.map(trade => [
     utc(trade.time),
     trade.side,
