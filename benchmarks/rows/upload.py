@@ -23,7 +23,7 @@ def upload(setting: Setting) -> list[Row]:
     first, again = [], []
     with tempfile.TemporaryDirectory() as place, _server(Path(place)) as (address, token):
         client = BlanklyClient(address, token)
-        project = client.create_project("Benchmarks").id
+        known = {"project_id": client.create_project("Benchmarks").id, "name": "Large"}
         for number in range(setting.slow_rounds):
             folder = Path(place) / str(number)
             folder.mkdir()
@@ -32,12 +32,12 @@ def upload(setting: Setting) -> list[Row]:
                                 requirements=["blankly==1.18.25b0"])  # fmt: skip
             package = model.to_zip(folder / "model.zip")
             for seconds in (first, again):
-                took, _ = timed(
-                    lambda package=package, model=model: client.deploy(  # type: ignore[misc]
-                        package, sha256=model.digest, project_id=project, name="Large",
-                        python_version="3.11",
+                took, accepted = timed(
+                    lambda package=package, model=model, known=known: client.deploy(  # type: ignore[misc]
+                        package, sha256=model.digest, python_version="3.11", **known
                     )
-                )  # fmt: skip
+                )
+                known = {"project_id": accepted.project_id, "model_id": accepted.model_id}
                 seconds.append(took)
         client.close()
     sent, known = median(first), median(again)
