@@ -1,6 +1,6 @@
 """Databases for the tests: SQLite always, PostgreSQL 15 where its programs are installed.
 
-Each test gets a database of its own, made from one that was migrated once. PostgreSQL runs as an
+Each test gets an empty database with all tables, which were migrated once. PostgreSQL runs as an
 unprivileged user on a free loopback port, one cluster for each process that runs tests.
 """
 
@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from deploy_magics.server.store.database import Store
-from deploy_magics.server.store.migrate import migrate
+from deploy_magics.server.store.migrate import head, migrate
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 DATABASES = ["sqlite", *(["postgresql"] if (POSTGRES / "postgres").exists() else [])]
@@ -109,18 +109,30 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_postgresql(postgresql: str) -> Callable[[], str]:
-    """Makes a new database with all tables; answers its URL."""
+    """Answers the URL of a database that has all tables and nothing in them.
+
+    It is one and the same, emptied: whatever still holds it is cut off first.
+    """
     with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
-        connection.execute("CREATE DATABASE migrated")
-    store = Store(f"{postgresql}/migrated")
+        connection.execute("CREATE DATABASE tests")
+    url = f"{postgresql}/tests"
+    store = Store(url)
     migrate(store)
     store.close()
 
     def make() -> str:
-        name = f"t{secrets.token_hex(8)}"
-        with psycopg.connect(f"{postgresql}/postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
-        return f"{postgresql}/{name}"
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = 'tests' AND pid <> pg_backend_pid()"
+            )
+            names = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall()
+            tables = ", ".join(f'"{name}"' for (name,) in names if name != "alembic_version")
+            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            connection.execute("UPDATE alembic_version SET version_num = %s", (head(),))
+        return url
 
     return make
 
