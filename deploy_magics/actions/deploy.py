@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from ..display import announce
 from ..errors import UsageError
+from ..platforms.blankly_types import ModelInfo
 from . import names
 from .arguments import backtest_args, carried
 from .collect import collect
@@ -141,5 +142,8 @@ def deploy(
     names.forget()
     workspace = current()
     workspace.model_name, workspace.project_id = found.name, accepted.project_id or place
+    workspace.made[here.base_url, found.name] = ModelInfo(
+        accepted.model_id, found.name, project_id=workspace.project_id
+    )
     announce("changed", {})
     return deployed(here, found, accepted, wait)

@@ -95,7 +95,7 @@ class Deployment:
         return f"{self.name}{number}"
 
     def __repr__(self) -> str:
-        width = max(len(name) for name, _ in self._lines())
+        width = max((len(name) for name, _ in self._lines()), default=0)
         lines = [clean(self.title)]
         lines += [f"  {name:<{width}}  {clean(text)}" for name, text in self._lines()]
         return "\n".join([*lines, *([self.note] if self.note else [])])

@@ -53,8 +53,17 @@ def find_model(client: BlanklyClient, named: str | None, project: str | None = N
 
 
 def known_model(client: BlanklyClient, name: str, project: str | None) -> ModelInfo | None:
-    """The model that a deployment under this name is a new version of, None for a new one."""
-    named = [model for model in all_models(client, project) if model.name == name]
+    """The model that a deployment under this name is a new version of, None for a new one.
+
+    A server that lists no models (one of Blankly's six documented calls alone) has those that
+    were made from here.
+    """
+    places = [find_project(client, project)] if project else client.projects()
+    try:
+        models = [model for place in places for model in client.models(place.id)]
+    except NotFoundError:
+        models = [made for (server, _), made in current().made.items() if server == client.base_url]
+    named = [model for model in models if model.name == name]
     if len(named) > 1:
         raise UsageError(
             f"Several projects have a model {name!r}.", "Say which with --project NAME."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..display import Progress, escape, progress
 from ..display.progress import duration
-from ..errors import PlatformError, RunCancelledError
+from ..errors import PlatformError, RunCancelledError, ServiceError
 from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import Accepted, Run
 from ..platforms.session import new_key
@@ -72,6 +72,11 @@ def backtest_on_platform(
     """
     here = client()
     accepted = _submit(here, job, message, project, plan)
+    if not accepted.run_id:
+        raise ServiceError(
+            f"{here.base_url} took the backtest, but does not say how it ends.",
+            "Its own pages do.",
+        )
     run = here.run(accepted.run_id)
     if background:
         return RemoteHandle(here, job, run)

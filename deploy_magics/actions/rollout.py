@@ -52,7 +52,7 @@ def upload(
 
 
 def deployed(here: BlanklyClient, model: Model, accepted: Accepted, wait: bool) -> Deployment:
-    run = here.run(accepted.run_id) if accepted.run_id else Run("", state="queued")
+    run = here.run(accepted.run_id) if accepted.run_id else Run("")
     if wait and run.id:
         run = wait_until_running(here, model.name, run)
     project = next((each.name for each in here.projects() if each.id == accepted.project_id), "")
@@ -64,7 +64,15 @@ def deployed(here: BlanklyClient, model: Model, accepted: Accepted, wait: bool) 
         run=run,
         model_id=accepted.model_id,
         version_id=accepted.version_id,
+        note="" if run.id else _without_run(model),
     )
+
+
+def _without_run(model: Model) -> str:
+    """Why a version that was taken has no run that could be watched."""
+    if model.manifest.type == "screener":
+        return "It runs on its schedule."
+    return "It was accepted; this server does not say how it runs."
 
 
 def wait_until_running(here: BlanklyClient, name: str, run: Run) -> Run:

@@ -6,6 +6,7 @@ program it has none, and cells cannot be collected.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..model.model import Model
     from ..notebook.log import ExecutionLog
+    from ..platforms.blankly_types import ModelInfo
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Workspace:
     handles: dict[str, Any] = field(default_factory=dict)  # runs in the background, by id
     model_name: str = ""  # the last one deployed or named
     project_id: str = ""  # the last one created or named
+    made: dict[tuple[str, str], ModelInfo] = field(default_factory=dict)  # by server and name
     client: Any = None
     client_of: tuple[str, str] = field(default=("", ""), repr=False)
 
@@ -71,7 +74,8 @@ def attach(shell: Any) -> Workspace:
 
 
 def detach() -> None:
-    """Forget the shell and everything with it; background runs are cancelled."""
+    """Forget the shell and everything with it; background runs are cancelled, warm
+    processes end."""
     global _current
     for handle in list(_current.handles.values()):
         handle.cancel()
@@ -79,6 +83,9 @@ def detach() -> None:
         _current.log.uninstall()
     if _current.client is not None:
         _current.client.close()
+    warm = sys.modules.get("deploy_magics.executor.warm")
+    if warm is not None:
+        warm.close_all()
     _current = Workspace()
 
 

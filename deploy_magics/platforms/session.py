@@ -213,10 +213,7 @@ class Session:
         return None
 
     def _url(self, path: str) -> str:
-        url = f"{self.base_url}/{path.lstrip('/')}"
-        if urlsplit(url).netloc != urlsplit(self.base_url).netloc:
-            raise UsageError(f"{path!r} is not a path on {self.base_url}.")
-        return url
+        return f"{self.base_url}/{path.lstrip('/')}"
 
     def _unreachable(self, error: requests.RequestException) -> UnreachableError | ServiceError:
         host = urlsplit(self.base_url).netloc
