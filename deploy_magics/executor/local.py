@@ -38,6 +38,7 @@ LIMIT_TEXTS = {
     "time": "The run met its limit of {seconds:g} seconds.",
     "memory": "The run met its limit of memory{memory_text}.",
     "output": "The run printed more than its limit of {output:,} bytes.",
+    "disk": "The disk was full.",
     "processes": "The run started more than {processes} processes.",
 }
 STATES = {"ended": "succeeded", "cancelled": "cancelled"}

@@ -37,7 +37,7 @@ class Limits:
     Attributes:
         seconds: wall time.
         memory: bytes that the run's processes hold together.
-        cpus: cores; a fraction of one counts as one.
+        cpus: cores; a fraction is kept by stopping the run for moments.
         output: bytes of log that are kept. A backtest that prints more is ended, a live run's
             oldest output goes.
         processes: how many there may be at once.

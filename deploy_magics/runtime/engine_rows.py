@@ -2,6 +2,8 @@
 
 from array import array
 
+from .guards import pair_of
+
 NAN = float("nan")
 
 
@@ -44,7 +46,9 @@ class AccountRows:
             if column is None:
                 column = self.amounts[asset] = array("d", [NAN]) * len(self.times)
             if asset != self.quote:
-                pair = asset if stocks else "%s-%s" % (asset, self.quote)
+                pair = "%s-%s" % (asset, self.quote)
+                if stocks:
+                    pair = asset if asset in self.prices else pair_of(asset, self.prices) or asset
                 self._plan.append((asset, pair, column.append))
         self._quote_append = self.amounts[self.quote].append
         self._accounts = self.interface.local_account

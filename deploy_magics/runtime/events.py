@@ -43,7 +43,10 @@ class Events:
         record.update(plain(fields))
         line = json.dumps(record, allow_nan=False).encode("utf-8") + b"\n"
         with self._lock:
-            os.write(self._descriptor, line)
+            try:
+                os.write(self._descriptor, line)
+            except OSError:  # the disk is full: what the run leaves will say so
+                pass
 
     def progress(self, done, total, sim_time, equity, force=False):
         """At most ten a second, unless forced."""

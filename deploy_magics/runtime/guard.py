@@ -22,6 +22,7 @@ import time
 from . import tree
 from .files import read_json, write_json
 from .log import CappedLog
+from .throttle import Throttle
 
 TICK = 0.1
 """Seconds between two looks at the limits."""
@@ -30,6 +31,10 @@ GRACE = 10.0
 """Seconds a live model has to end itself once it is told to stop."""
 
 DEFAULTS = {"output": 100_000_000, "processes": 256}
+RESERVE = 1 << 14
+FULL = 1 << 20
+"""Bytes: kept free for the guard's last words; and less than this is no space at all."""
+
 HEADROOM = 2 << 30
 """Address space allowed beyond the memory limit: code and stacks, which nobody counts."""
 
@@ -82,6 +87,8 @@ class Guard:
         self.start = start or self._start
         self.reason = None
         self.status = None
+        share = self.limits.get("cpus")
+        self.throttle = Throttle(share) if share and share < 1 else None
         self._control = 0
         self._stop_at = None
 
@@ -102,6 +109,7 @@ class Guard:
             self._path("guard.pid"),
             {"pid": pid, "start_time": tree.start_time(pid), "boot_id": boot_id()},
         )
+        self._reserve()
         wake, signalled = os.pipe()
         for end in (wake, signalled):
             os.set_blocking(end, False)
@@ -111,7 +119,14 @@ class Guard:
             signal.signal(number, lambda *_: self.stop())
         log = CappedLog(self.folder, self.limits["output"], rotate=self.live)
         kills = oom_kills()
-        self.runner, self.output = self.start()
+        try:
+            self.runner, self.output = self.start()
+        except OSError as error:
+            log.write(b"The model's process cannot be started: %s\n" % str(error).encode())
+            log.close()
+            self.status = 0x7F00  # what a shell says of a command that it cannot run
+            self._leave(self._verdict(False))
+            return 1
         self.began = time.monotonic()
         try:
             self._watch(wake, log)
@@ -120,8 +135,23 @@ class Guard:
             self.status = self.status if self.status is not None else statuses.get(self.runner)
             self._drain(log, last=True)
             log.close()
-            write_json(self._path("exit.json"), self._verdict(oom_kills() > kills))
+            self._leave(self._verdict(oom_kills() > kills))
         return 0
+
+    def _reserve(self):
+        """Room for the last words, should the disk be full by then."""
+        try:
+            with open(self._path("reserve"), "wb") as file:
+                file.write(bytes(RESERVE))
+        except OSError:
+            pass
+
+    def _leave(self, verdict):
+        try:
+            os.unlink(self._path("reserve"))
+        except OSError:
+            pass
+        write_json(self._path("exit.json"), verdict)
 
     def _watch(self, wake, log):
         while self.status is None and (self.reason is None or self._stop_at):
@@ -174,6 +204,8 @@ class Guard:
             return self._end("processes")
         if self.limits.get("memory") and tree.memory(below) > self.limits["memory"]:
             return self._end("memory")
+        if self.throttle is not None and self.reason is None:
+            self.throttle.check(below)
         if self._told_to_stop():
             self.stop()
         if self._stop_at is not None and now > self._stop_at:
@@ -191,6 +223,8 @@ class Guard:
             return
         self.reason = "cancelled"
         if self.live:
+            if self.throttle is not None:
+                self.throttle.release()
             self._stop_at = time.monotonic() + float(self.config.get("grace", GRACE))
             tree.send([self.runner], signal.SIGTERM)
 
@@ -222,7 +256,13 @@ class Guard:
                 reason = "memory" if number == signal.SIGKILL and out_of_memory else "killed"
             else:
                 reason = "ended" if code == 0 else "failed"
+            if reason != "ended" and self._disk_is_full():
+                reason = "disk"
         return {"reason": reason, "code": code, "signal": number, "ended_at": time.time()}
+
+    def _disk_is_full(self):
+        space = os.statvfs(self.folder)
+        return space.f_bavail * space.f_frsize < FULL
 
 
 def boot_id():

@@ -9,6 +9,7 @@ def install(clock, failures):
     _survive_short_spans()
     _be_quiet()
     _mend_pandas()
+    _quote_pairs()
 
 
 def _report_callbacks(failures):
@@ -135,3 +136,25 @@ def _mend_pandas():
         return pandas.concat([self, rows], ignore_index=ignore_index)
 
     pandas.DataFrame.append = append
+
+
+def pair_of(asset, prices):
+    """The pair among ``prices`` that quotes ``asset``; None where there is none."""
+    if "-" in asset:
+        return None
+    return next((symbol for symbol in prices if symbol.startswith(asset + "-")), None)
+
+
+def _quote_pairs():
+    """On an exchange of stocks the library asks for ``EUR`` where ``EUR-USD`` was given."""
+    from blankly.exchanges.interfaces.paper_trade.backtesting_wrapper import BacktestingWrapper
+
+    ask = BacktestingWrapper.get_backtesting_price
+
+    def get_backtesting_price(self, asset_id):
+        prices = self.frame["prices"]
+        if asset_id not in prices:
+            asset_id = pair_of(asset_id, prices) or asset_id
+        return ask(self, asset_id)
+
+    BacktestingWrapper.get_backtesting_price = get_backtesting_price

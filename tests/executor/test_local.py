@@ -182,6 +182,16 @@ def test_an_exchange_needs_no_keys(start: Callable[..., LocalRun], models: Modul
     assert len(result.order_list) > 2
 
 
+def test_pairs_on_an_exchange_of_stocks(start: Callable[..., LocalRun], models: ModuleType) -> None:
+    wrapped = "PaperTrade(blankly.Alpaca())"
+    source = models.RSI.replace("KeylessExchange(price_reader=None)", wrapped)
+    plainly = start(source, engine="plain").result(LONG)
+    result = start(source).result(LONG)
+    assert len(result.order_list) > 2
+    assert result.equity.to_list() == plainly.equity.to_list()
+    assert result.equity.to_list() == start(models.RSI).result(LONG).equity.to_list()
+
+
 def test_a_models_missing_price_file_is_stood_in_for(
     start: Callable[..., LocalRun], models: ModuleType
 ) -> None:

@@ -2,6 +2,8 @@
 
 import blankly
 
+# the peer puts these here before it runs this text
+CASE, READERS, SILENT = (globals()[name] for name in ("CASE", "READERS", "SILENT"))
 OBSERVED = []
 
 
@@ -32,7 +34,9 @@ class Actor:
         base, quote = symbol.split("-")
         if name == "buy":
             cash = interface.get_account(quote).available
-            self.place(interface.market_order, symbol, "buy", blankly.trunc(cash * value / price, 4))
+            self.place(
+                interface.market_order, symbol, "buy", blankly.trunc(cash * value / price, 4)
+            )
         elif name == "sell":
             size = blankly.trunc(amount(interface, base) * value, 4)
             self.place(interface.market_order, symbol, "sell", size)
@@ -79,7 +83,7 @@ class Actor:
         elif name == "cash":
             see(interface.cash)
         elif name == "raise":
-            raise ValueError("on purpose, call %d" % self.calls)
+            raise ValueError(f"on purpose, call {self.calls}")
 
     def place(self, method, *arguments):
         try:
@@ -175,15 +179,16 @@ def run():
             model.backtester.add_prices(
                 symbol, resolution, start_date=CASE["from"], stop_date=CASE["until"]
             )
-        model.backtest(
-            {"sleep": CASE["model"]}, initial_values=CASE["values"], kwargs=settings
-        )
+        if CASE.get("news"):
+            news = {time: {"told": time} for time in CASE["news"]}
+            model.backtester.add_custom_events(blankly.data.data_reader.EventReader("news", news))
+        model.backtest({"sleep": CASE["model"]}, initial_values=CASE["values"], kwargs=settings)
     else:
         build(exchange).backtest(
             start_date=CASE["from"],
             end_date=CASE["until"],
             initial_values=CASE["values"],
-            **settings
+            **settings,
         )
 
 

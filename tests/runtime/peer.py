@@ -7,10 +7,12 @@ import importlib
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import tempfile
 import traceback
 import types
+from pathlib import Path
 
 SILENT = {
     "GUI_output": False,
@@ -20,7 +22,7 @@ SILENT = {
 
 
 def load_runtime(folder):
-    spec = importlib.util.spec_from_file_location("runtime_main", os.path.join(folder, "__main__.py"))
+    spec = importlib.util.spec_from_file_location("runtime_main", Path(folder, "__main__.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.become_package()
@@ -37,7 +39,7 @@ def tables(case):
     import pandas
 
     found = []
-    for number, price in enumerate(case["prices"]):
+    for price in case["prices"]:
         chance = numpy.random.default_rng(price["seed"])
         size = price["bars"]
         time = case["start"] + price["resolution"] * numpy.arange(size)
@@ -63,12 +65,10 @@ def tables(case):
 
 
 def write_model(folder, case, source):
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "bot.py"), "w") as file:
-        file.write(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bot.py").write_text(source)
     for name, content in (("settings.json", case["settings"]), ("backtest.json", case["backtest"])):
-        with open(os.path.join(folder, name), "w") as file:
-            json.dump(content, file)
+        (folder / name).write_text(json.dumps(content))
 
 
 def by_library(case, folder):
@@ -114,21 +114,21 @@ def by_runner(case, folder):
 
     entries = []
     for number, (symbol, resolution, frame) in enumerate(tables(case)):
-        path = os.path.join(folder, "%d.npz" % number)
+        path = str(folder / f"{number}.npz")
         numpy.savez(path, **{name: frame[name].to_numpy() for name in frame})
         entries.append({"symbol": symbol, "path": path, "resolution": resolution})
-    head = "READERS = None\nimport json\nCASE = json.loads(%r)\nSILENT = {}\n" % json.dumps(case)
-    write_model(os.path.join(folder, "model"), case, head + case["source"])
+    given = f"CASE = json.loads({json.dumps(case)!r})\n"
+    head = "import json\nREADERS, SILENT = None, {}\n" + given
+    write_model(folder / "model", case, head + case["source"])
     job = {
         "kind": "backtest",
-        "model": os.path.join(folder, "model"),
+        "model": "model",
         "main_script": "./bot.py",
         "args": case.get("args") or {},
         "prices": entries,
         "engine": case.get("engine", "fast"),
     }
-    with open(os.path.join(folder, "job.json"), "w") as file:
-        json.dump(job, file)
+    (folder / "job.json").write_text(json.dumps(job))
     runner, kinds = part("runner"), part("kinds")
     calls_module = part("blankly_calls")
     collect = part("collect")
@@ -143,7 +143,7 @@ def by_runner(case, folder):
     calls_module.collect = types.SimpleNamespace(
         result_of=result_of, last_orders=collect.last_orders
     )
-    run = runner.Run(folder)
+    run = runner.Run(str(folder))
     os.environ["BACKTESTING"] = "1"
     backtest = kinds.prepare(run, "backtest")
     failed = False
@@ -175,7 +175,9 @@ def shown(found, model, result):
                 for name, column in sorted(found["arrays"].items())
             },
             "orders": [order for order in orders if order["status"] != "canceled"],
-            "canceled": sorted(entry["canceled_time"] for entry in result.trades["limits_canceled"]),
+            "canceled": sorted(
+                entry["canceled_time"] for entry in result.trades["limits_canceled"]
+            ),
             "executed": [entry["executed_time"] for entry in result.trades["limits_executed"]],
             "created": created,
             "metrics": found["metrics"],
@@ -190,12 +192,12 @@ def shown(found, model, result):
 
 def in_fork(function, case):
     """What ``function`` answers in a process of its own, or how it raised."""
-    folder = tempfile.mkdtemp(prefix="peer-")
-    path = os.path.join(folder, "answer.json")
+    folder = Path(tempfile.mkdtemp(prefix="peer-"))
+    path = folder / "answer.json"
     pid = os.fork()
     if pid == 0:
         try:
-            log = os.open(os.path.join(folder, "log"), os.O_WRONLY | os.O_CREAT)
+            log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
             os.dup2(log, 1)
             os.dup2(log, 2)
             write_model(folder, case, "")
@@ -203,23 +205,18 @@ def in_fork(function, case):
                 answer = function(case, folder)
             except BaseException as error:
                 traceback.print_exc()
-                answer = {"raised": "%s: %s" % (type(error).__name__, error)}
-            with open(path, "w") as file:
-                json.dump(part("events").plain(answer), file)
+                answer = {"raised": f"{type(error).__name__}: {error}"}
+            path.write_text(json.dumps(part("events").plain(answer)))
             sys.stdout.flush()
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
-    with open(os.path.join(folder, "log"), errors="replace") as file:
-        log = file.read()
+    log = (folder / "log").read_text(errors="replace")
     try:
-        with open(path) as file:
-            answer = json.load(file)
+        answer = json.loads(path.read_text())
     except FileNotFoundError:
         answer = {"raised": "no answer"}
     answer["log"] = log[-6000:]
-    import shutil
-
     shutil.rmtree(folder, ignore_errors=True)
     return answer
 

@@ -68,9 +68,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "the same event twice": {"events": [event("price", *TRADING), event("price", ["cash"])]},
     "gaps": {
-        "prices": [
-            {"symbol": "BTC-USD", "resolution": 3600, "bars": 200, "seed": 8, "gaps": True}
-        ],
+        "prices": [{"symbol": "BTC-USD", "resolution": 3600, "bars": 200, "seed": 8, "gaps": True}],
         "events": [event("bar", *TRADING, ["lists", 9]), event("price", ["history", 4])],
     },
     "shorting": {
@@ -96,6 +94,12 @@ CASES: dict[str, dict[str, Any]] = {
         "model": "7h",
         "watched": [["BTC-USD", 3600]],
         "events": [event("price", *TRADING)],
+    },
+    "events of its own": {
+        "model": "1h",
+        "watched": [["BTC-USD", 3600]],
+        "events": [event("price", *TRADING)],
+        "news": [1_600_010_000, 1_600_020_000, 1_600_020_001, 1_600_400_000],
     },
     "no initial row": {"keywords": {"save_initial_account_value": False}},
     "valued at the open": {"keywords": {"use_price": "open"}},
