@@ -179,6 +179,7 @@ def _endpoint(services: Services, route: Route) -> Callable[[Request], Any]:
             call.who = await run_in_threadpool(caller, services, header)
             request.state.account_id = call.who.account_id
         if route.handler is files.revisions_upload:
+            _only_multipart(request)
             limit = services.settings.max_upload
             async with receive_form(request, services.blobs, limit=limit) as call.form:
                 return await _answer(route, call)
@@ -230,6 +231,11 @@ def caller(services: Services, header: str) -> Principal:
         raise NotSignedInError("Invalid token.", status=401) from None
     found.require("read")
     return found
+
+
+def _only_multipart(request: Request) -> None:
+    if not request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
+        raise RejectedError("The file must be sent as multipart/form-data", status=400)
 
 
 async def _body(request: Request) -> Any:
