@@ -219,7 +219,7 @@ def _deployed(model: str) -> tuple[str, str]:
     runs = found.runs(model_id=find_model(found, model).id, kind="live", limit=1)
     if not runs:
         raise UsageError(f"{model} was never run live.", "Say %deploy first.")
-    url, token = session._address(session.chosen())
+    url, token = session.address()
     return f"{url}/bots/{runs[0].id}", token
 
 

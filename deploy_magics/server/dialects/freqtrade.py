@@ -69,8 +69,9 @@ def _signing(made: APIRouter, services: Services) -> None:
         return {"status": "pong"}
 
     @made.post("/token/login")
-    def login(request: Request) -> Json:
+    def login(request: Request, run_id: str) -> Json:
         who = basic(services, request)
+        services.runs.get(who, run_id)
         return {
             "access_token": services.tokens.id_token(who, kind="freqtrade", seconds=ACCESS_SECONDS),
             "refresh_token": services.tokens.id_token(
@@ -79,8 +80,9 @@ def _signing(made: APIRouter, services: Services) -> None:
         }
 
     @made.post("/token/refresh")
-    def refresh(request: Request) -> Json:
+    def refresh(request: Request, run_id: str) -> Json:
         who = services.tokens.by_id_token(bearer(request), kind="freqtrade-refresh")
+        services.runs.get(who, run_id)
         token = services.tokens.id_token(who, kind="freqtrade", seconds=ACCESS_SECONDS)
         return {"access_token": token}
 

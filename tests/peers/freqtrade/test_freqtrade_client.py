@@ -188,7 +188,7 @@ def test_messages_come_as_they_happen_and_again_after_a_reload(client, peer):
 
 
 def test_what_freqtrades_own_client_does_ours_sees(client, bot, peer, tmp_path):
-    config = {"api_server": {"server_url": bot.url, "listen_port": bot.port}}
+    config = {"api_server": {"listen_ip_address": "127.0.0.1", "listen_port": bot.port}}
     config["api_server"] |= {"username": bot.user, "password": bot.password}
     (tmp_path / "rest.json").write_text(json.dumps(config))
     program = [peer.interpreter("client_2026").replace("/bin/python", "/bin/freqtrade-client")]

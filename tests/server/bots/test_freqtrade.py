@@ -121,6 +121,8 @@ def test_who_gets_in(services, http, ada, run):
     text, _ = services.tokens.create(eve, "bot")
     found = http.get(f"/bots/{run.id}/api/v1/status", auth=("any", text))
     assert found.status_code == 404
+    signing = http.post(f"/bots/{run.id}/api/v1/token/login", auth=("any", text))
+    assert signing.status_code == 404
 
 
 def test_what_it_tells(client):
