@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ARGUMENTS = ("to", "start_date", "end_date", "initial_values", "settings")
+SPAN = ("to", "start_date", "end_date")
 COLUMNS = ("time", "open", "high", "low", "close", "volume")
 
 
@@ -32,8 +33,16 @@ class Deployment:
         with tempfile.TemporaryDirectory(prefix="backtest-") as name:
             folder = Path(name)
             given = write_prices(prices, folder) if prices else self.kept_prices()
-            self.write_job(folder, said, given)
+            self.write_job(folder, self.merged(said, anew=bool(prices)), given)
             return answer(run(self.base / "runtime", folder), folder)
+
+    def merged(self, said: dict, anew: bool) -> dict:
+        """What is said, over what was deployed; a span goes as one, and with its prices."""
+        kept = dict(self.manifest["arguments"])
+        if anew or set(SPAN) & set(said):
+            kept = {name: value for name, value in kept.items() if name not in SPAN}
+        kept.update(said)
+        return kept
 
     def kept_prices(self) -> list:
         return [
@@ -46,7 +55,7 @@ class Deployment:
             "protocol": 1,
             "kind": "backtest",
             "model": str(self.base / "model"),
-            "args": said or self.manifest["arguments"],
+            "args": said,
             "prices": prices,
             "engine": "fast",
             "lines": {},

@@ -43,6 +43,9 @@ def labels_query(labels: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def path_of(*parts: str | None) -> str:
+    """An address of these parts, each quoted whole; ``..`` is nobody's name."""
+    if {".", ".."} & set(parts):
+        raise UsageError("A name of dots alone cannot stand in an address.")
     return "/" + "/".join(quote(part, safe="") for part in parts if part)
 
 
