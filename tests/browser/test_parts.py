@@ -50,6 +50,14 @@ RunStore().flush()
 backtest("bot.py", name="Bot", data=data, to="10d", on="platform", message="On the server")
 deploy("bot.py", name="Bot", data=data, pace=2, message="First")
 """
+PAYLOAD = """
+import json
+from deploy_magics.actions.payload import result_payload
+from deploy_magics.executor.history import RunStore
+
+store = RunStore()
+print(json.dumps(result_payload(store.get(store.list(model="Bot")[0].id))))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -207,18 +215,23 @@ display({{"{view}": widget._repr_mimebundle_()[0]["{view}"]}}, raw=True)
 
 
 def test_a_saved_result_is_drawn_without_a_kernel(page: Page, lab: Any, screen: Any) -> None:
-    program = (
-        "import json; from deploy_magics.executor.history import RunStore\n"
-        "from deploy_magics.widgets.result import result_widget\n"
-        "store = RunStore(); result = store.get(store.list(model='Bot')[0].id)\n"
-        "data, _ = result_widget(result)._repr_mimebundle_()\n"
-        "print(json.dumps({**data, 'text/html': result._repr_html_()}))"
-    )
-    data = json.loads(lab.python(program))
+    result = {"results": [json.loads(lab.python(PAYLOAD))]}
+    data = {"application/vnd.deploy-magics.result+json": result, "text/html": "static"}
     output = {"output_type": "display_data", "metadata": {}, "data": data}
     screen.open(notebook(lab, "saved.ipynb", "1", outputs=[output]))
     expect(page.locator(".dm-Output").get_by_role("heading", name="Bot")).to_be_visible()
     expect(page.locator(".dm-Output canvas").first).to_be_visible()
+
+
+def test_notebook_7_has_the_buttons_and_draws_results(page: Page, lab: Any, screen: Any) -> None:
+    result = {"results": [json.loads(lab.python(PAYLOAD))]}
+    data = {"application/vnd.deploy-magics.result+json": result}
+    output = {"output_type": "display_data", "metadata": {}, "data": data}
+    name = notebook(lab, "seven.ipynb", "x = 1", outputs=[output])
+    page.goto(f"{lab.url}notebooks/{name}?token={lab.token}")
+    expect(page.locator(".dm-Output canvas").first).to_be_visible()
+    screen.toolbar("backtest").click()
+    expect(page.get_by_role("dialog")).to_contain_text("%%backtest")
 
 
 def test_commands_are_in_the_palette_and_on_keys(page: Page, lab: Any, screen: Any) -> None:

@@ -95,8 +95,8 @@ function Row(props: IRowProps): JSX.Element {
       aria-expanded={row.expanded ?? undefined}
       aria-selected={selected}
       tabIndex={focusable ? 0 : -1}
-      title={row.detail}
-      style={{ paddingLeft: `${(row.level - 1) * 14 + 4}px` }}
+      title={[row.label, row.detail, row.stateText, row.time].filter(Boolean).join(' · ')}
+      style={{ paddingLeft: `${(row.level - 1) * 12 + 4}px` }}
       onClick={onSelect}
       onDoubleClick={onActivate}
     >
