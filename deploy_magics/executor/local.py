@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import tempfile
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -206,7 +208,7 @@ def start_backtest(
         engine: "fast", or "plain" for the library's own.
         on_event: called from a thread with each event until the run is over.
         warm: fork from a process that has the library imported, where there is one.
-        folder: where the run's files go; default a temporary one.
+        folder: where the run's files go; default a temporary one, removed with the LocalRun.
         env: variables for the model, beside the few that it inherits.
     """
     limits = limits or Limits()
@@ -227,6 +229,8 @@ def start_backtest(
         limits=limits,
         warm=is_warm,
     )
+    if folder is None:
+        weakref.finalize(run, _forget, guarded)
     if on_event is not None:
         threading.Thread(target=_tell, args=(run, on_event), daemon=True).start()
     return run
@@ -284,6 +288,13 @@ def _follow(run: LocalRun, on_event: Listener | None) -> None:
 def _tell(run: LocalRun, on_event: Listener) -> None:
     with contextlib.suppress(OSError):
         _follow(run, on_event)
+
+
+def _forget(guarded: Guarded) -> None:
+    """A temporary folder goes with the last one who knows the run."""
+    guarded.cancel()
+    guarded.wait(10.0)
+    shutil.rmtree(guarded.folder, ignore_errors=True)
 
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path:

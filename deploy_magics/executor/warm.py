@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -112,6 +113,8 @@ def _zygote(environment: Environment) -> Zygote | None:
             fresh = Zygote(environment)
         except OSError:
             return None
+        if not _warm:
+            atexit.register(close_all)
         _warm[environment.key] = fresh
         while len(_warm) > MOST:
             _warm.popitem(last=False)[1].close()
@@ -155,6 +158,7 @@ class Shutter:
 
 def close_all() -> None:
     """Ends every warm process of this one."""
+    atexit.unregister(close_all)
     with _lock:
         while _warm:
             _warm.popitem()[1].close()

@@ -43,7 +43,7 @@ def spot_order(interface, order, executed, cancelled, prices):
         "id": number,
         "symbol": order["symbol"],
         "quote_asset": parts[1] if len(parts) > 1 else "USD",
-        "side": str(getattr(order["side"], "value", order["side"])),
+        "side": str(order["side"]).rsplit(".", 1)[-1].lower(),  # it may be "Side.BUY"
         "type": "market" if market else order["type"],
         "size": order["size"],
         "price": price,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import gc
 import importlib.util
 import os
 import signal
@@ -130,6 +131,23 @@ def test_cold_and_warm_plain_and_fast_agree(
         library = {name: result.metrics[name] for name in result.metric_names if name != "fees"}
         outcomes.append((orders, str(library), result.equity.to_list()))
     assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def test_a_temporary_folder_goes_with_its_run(
+    models: ModuleType, blankly_environment: Environment
+) -> None:
+    run = start_backtest(
+        models.model(models.RSI),
+        prices=models.hourly(),
+        args=VALUES,
+        environment=blankly_environment,
+    )
+    folder = run.folder
+    assert len(run.result(LONG).order_list) > 2
+    assert folder.is_dir()
+    del run
+    gc.collect()
+    assert not folder.exists()
 
 
 def test_what_the_user_says_wins(start: Callable[..., LocalRun], models: ModuleType) -> None:
