@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from ..display import Note
+from ..display import escape
 from ..errors import ModelFailedError
 from ..platforms.ubiops import UbiopsClient
 from .kinds import Reads
@@ -48,7 +48,7 @@ class Answer:
         return json.dumps(self.value, indent=1, ensure_ascii=False, default=str)
 
     def _repr_html_(self) -> str:
-        return Note("Answer", repr(self).splitlines())._repr_html_()
+        return f"<pre>{escape(repr(self))}</pre>"
 
     def __getitem__(self, key: Any) -> Any:
         return self.value[key]

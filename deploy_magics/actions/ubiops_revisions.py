@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-from ..display import Note, Table
+from ..display import Note, Table, when
 from ..errors import NotFoundError, UsageError
 from ..platforms.ubiops import UbiopsClient
 from ..platforms.ubiops_types import Deployment, Revision, Template
@@ -40,7 +41,7 @@ def revisions(
             each.id[:8],
             each.status,
             "active" if each.id == chosen.active_revision else "",
-            each.creation_date,
+            moment(each.creation_date),
             each.created_by,
             each.error_message,
         ]
@@ -126,7 +127,7 @@ def audit(
     place = project_of(here, project)
     name = None if whole_project else deployment_of(here, place, deployment).name
     events = list(islice(here.audit(place, name, action=action), limit))
-    rows = [[each.date, each.user, each.action, each.event] for each in events]
+    rows = [[moment(each.date), each.user, each.action, each.event] for each in events]
     return Table(["when", "who", "action", "event"], rows, title=f"Audit of {name or place}")
 
 
@@ -173,6 +174,14 @@ def template_use(
     remember(here, made.name)
     row = here.version(place, made.name, label)
     return UbiopsDeployment(here.server, place, made.name, row, built)
+
+
+def moment(text: str | None) -> str:
+    """A date of the API as people read it."""
+    try:
+        return when(datetime.fromisoformat((text or "").replace("Z", "+00:00")))
+    except ValueError:
+        return text or ""
 
 
 def _meant(

@@ -182,6 +182,7 @@ def inherited_variable(row: Variable, kind: str | None, parent: str | None) -> J
     return {**variable(row), "inheritance_type": kind, "inheritance_name": parent}
 
 
+_MODEL = re.compile(r"(?<=^Created |^Changed |^Deleted )model\b|(?<= of the )model$")
 _OBJECTS = {"model": "deployment", "version": "deployment_version"}
 
 
@@ -194,7 +195,7 @@ def audit(row: AuditEvent, existing: Iterable[str]) -> Json:
         "date": date(row.at),
         "action": row.action,
         "user": row.actor,
-        "event": re.sub(r"\bmodel\b", "deployment", row.event),
+        "event": _MODEL.sub("deployment", row.event),
         "object_type": _OBJECTS.get(row.object_type, row.object_type),
         "object_name": "" if gone else row.object_name,
     }
