@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from starlette.datastructures import State
 
 from deploy_magics import __version__
 from deploy_magics.errors import ServiceError, UsageError
@@ -89,7 +90,7 @@ async def _run(
     if workers:
         tasks.append(asyncio.create_task(_keep_worker(settings)))
     announcing = asyncio.create_task(_announce(server, settings.data_dir, address))
-    closing = asyncio.create_task(_note_closing(server, app.state))
+    closing = asyncio.create_task(_note_closing(server, app.state, tasks))
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -112,11 +113,15 @@ async def _announce(server: uvicorn.Server, data_dir: Path, address: str) -> Non
     print(f"Listening on {address}", flush=True)
 
 
-async def _note_closing(server: uvicorn.Server, state: object) -> None:
-    """Followers of logs are let go before uvicorn starts to wait for them."""
+async def _note_closing(
+    server: uvicorn.Server, state: State, tasks: list[asyncio.Task[None]]
+) -> None:
+    """Followers are let go, and the worker told to end, while uvicorn waits for what it answers."""
     while not server.should_exit:
         await asyncio.sleep(0.1)
-    state.closing = True  # type: ignore[attr-defined]
+    state.closing = True
+    for task in tasks:
+        task.cancel()
 
 
 async def _keep_worker(settings: Settings) -> None:

@@ -20,12 +20,12 @@ from deploy_magics.server.serve import check_exposure
 from deploy_magics.server.settings import Settings
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
-def test_another_host_name_is_refused_for_every_method(client: TestClient, method: str) -> None:
-    for host in ("evil.example", "evil.example:8800", "127.0.0.1.evil.example", ""):
-        answer = client.request(method, "/overview", headers={"Host": host})
-        assert answer.status_code == 400
-        assert "access-control-allow-origin" not in answer.headers
+def test_another_host_name_is_refused_for_every_method(client: TestClient) -> None:
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"):
+        for host in ("evil.example", "evil.example:8800", "127.0.0.1.evil.example", ""):
+            answer = client.request(method, "/overview", headers={"Host": host})
+            assert (answer.status_code, method, host) == (400, method, host)
+            assert "access-control-allow-origin" not in answer.headers
 
 
 def test_names_that_are_set_are_answered(tmp_path: Path) -> None:

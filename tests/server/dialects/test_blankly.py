@@ -131,40 +131,35 @@ def test_a_known_zip_need_not_be_sent_again(me: Any, other: Any, small_zip: byte
     assert other.call("POST", "/model/deploy", data=form).status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "words"),
-    [
-        ({"projectId": "nope"}, 404, "no such project"),
-        ({"modelId": "nope"}, 404, "no such model"),
-        ({"plan": "galactic"}, 400, "no plan"),
-        ({"pythonVersion": "2.7"}, 400, "Python"),
-        ({"name": "a/b"}, 400, "slashes"),
-        ({"name": "x" * 200}, 400, "128"),
-        ({"name": "evil\u202etxt"}, 400, "control"),
-        ({"feed": "{"}, 400, "not JSON"),
-        ({"feed": '{"a": NaN}'}, 400, "not JSON"),
-        ({"feed": "[1]"}, 400, "object"),
-        ({"type": "robot"}, 400, "type"),
-        ({"versionDescription": "x" * 3000}, 400, "2000"),
-        ({"sha256": "0" * 64}, 422, "SHA-256"),
-        ({"type": "screener"}, 400, "schedule"),
-        ({"type": "screener", "schedule": "every day"}, 400, "schedule"),
-    ],
-)
+WRONG: list[tuple[dict[str, str], int, str]] = [
+    ({"projectId": "nope"}, 404, "no such project"),
+    ({"modelId": "nope"}, 404, "no such model"),
+    ({"plan": "galactic"}, 400, "no plan"),
+    ({"pythonVersion": "2.7"}, 400, "Python"),
+    ({"name": "a/b"}, 400, "slashes"),
+    ({"name": "x" * 200}, 400, "128"),
+    ({"name": "evil\u202etxt"}, 400, "control"),
+    ({"feed": "{"}, 400, "not JSON"),
+    ({"feed": '{"a": NaN}'}, 400, "not JSON"),
+    ({"feed": "[1]"}, 400, "object"),
+    ({"type": "robot"}, 400, "type"),
+    ({"versionDescription": "x" * 3000}, 400, "2000"),
+    ({"sha256": "0" * 64}, 422, "SHA-256"),
+    ({"type": "screener"}, 400, "schedule"),
+    ({"type": "screener", "schedule": "every day"}, 400, "schedule"),
+]
+
+
 def test_what_is_wrong_is_said_and_nothing_is_kept(
-    me: Any,
-    services: Services,
-    small_zip: bytes,
-    change: dict[str, str],
-    status: int,
-    words: str,
+    me: Any, services: Services, small_zip: bytes
 ) -> None:
-    answer = me.call(
-        "POST", "/model/deploy", data={"name": "M", **change}, files=[zip_part(small_zip)]
-    )
-    assert answer.status_code == status, answer.text
-    assert words in answer.json()["error"]
-    assert "\n" not in answer.json()["error"]
+    for change, status, words in WRONG:
+        answer = me.call(
+            "POST", "/model/deploy", data={"name": "M", **change}, files=[zip_part(small_zip)]
+        )
+        assert (answer.status_code, change) == (status, change), answer.text
+        assert words in answer.json()["error"]
+        assert "\n" not in answer.json()["error"]
     assert stored(services) == set()
     assert staged(services) == []
     assert me.post("/model/list", data={"projectId": ""}) == []

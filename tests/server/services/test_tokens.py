@@ -57,7 +57,7 @@ def test_an_expired_token_opens_nothing(services: Services, ann: Principal) -> N
 
 
 def forged(services: Services, ann: Principal, change: str) -> str:
-    token, row = services.tokens.create(ann, "x")
+    token, _ = services.tokens.create(ann, "x")
     good = services.tokens.id_token(services.tokens.by_token(token))
     claims = jwt.decode(good, options={"verify_signature": False})
     key: Any = services.keys.signing
@@ -80,10 +80,11 @@ def forged(services: Services, ann: Principal, change: str) -> str:
     return jwt.encode(claims, key, algorithm="HS256")
 
 
-@pytest.mark.parametrize(
-    "change",
-    ["none", "key", "expired", "future", "kind", "stranger", "exp", "iat", "sub", "sid", "jti", "typ"],
-)
+FORGED = ("none", "key", "expired", "future", "kind", "stranger")
+MISSING = ("exp", "iat", "sub", "sid", "jti", "typ")
+
+
+@pytest.mark.parametrize("change", FORGED + MISSING)
 def test_forged_id_tokens_are_refused(services: Services, ann: Principal, change: str) -> None:
     with pytest.raises(NotSignedInError):
         services.tokens.by_id_token(forged(services, ann, change))
