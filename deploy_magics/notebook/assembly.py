@@ -52,7 +52,7 @@ def assemble(records: Iterable[Record], shims: Iterable[str]) -> Text:
             origins.append((record.cell, 0))
         put(record)
         last = record
-    return Text("\n".join(lines) + "\n", tuple(origins))
+    return Text("".join(f"{line}\n" for line in lines), tuple(origins))
 
 
 def is_future(node: ast.stmt) -> bool:

@@ -92,6 +92,7 @@ class BodyWalker(StatementWalker):
         self.modules = program.modules
         self.imported = program.imported
         self.lazy_annotations = lazy
+        self.skims = False
         self.depth = 0
         self.left = False
         self.guarded = 0
@@ -109,7 +110,8 @@ class BodyWalker(StatementWalker):
             self.returned(self.ev(node.body))
             return
         body: list[ast.stmt] = node.body  # type: ignore[attr-defined]
-        for _ in range(2 if self.names.repeats else 1):
+        for last in (False, True) if self.names.repeats else (True,):
+            self.skims = not last
             self.function.calls.clear()
             self.left = False
             self.statements(body)
@@ -205,6 +207,8 @@ class BodyWalker(StatementWalker):
     def make_function(self, node: ast.AST, name: str, owner: Obj | None) -> Obj:
         made = self.fresh("function", name)
         made.function = Function(node, name, owner)
+        if self.skims:  # or else a nest of functions would be gone through 2 ** depth times
+            return made
         BodyWalker(made.function, self.program, self, self.lazy_annotations).run()
         for inner, optional in made.function.late.items():
             self.function.late[inner] = self.function.late.get(inner, True) and optional

@@ -58,6 +58,7 @@ class Magic:
     text: str
     line: int
     before: int
+    body: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +238,7 @@ def _read_cell_magic(texts: list[str], line: int, reading: _Reading, entry: bool
     runs = name in knowledge.RUNNING_CELL_MAGICS or (own and "--run" in options.split())
     if not runs and not (own and entry):
         text = f"%%{name} {options}".rstrip()
-        reading.magics.append(Magic(f"%{name}", text, line, len(reading.units)))
+        reading.magics.append(Magic(f"%{name}", text, line, len(reading.units), body))
         if own:
             inner = read_cell(body)
             reading.hidden |= {name for unit in inner.units for name in stored_names(unit.node)}

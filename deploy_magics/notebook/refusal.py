@@ -53,6 +53,8 @@ def _error(analysis: Analysis, lost: Lost) -> UnpackagableNameError:
         made = [_where(analysis, records[place].cell) for place in sorted(binding.defs)]
         why += f" and cannot be shipped: in {made[-1] if made else where}, {binding.refused}."
         hint = "Write its value as a literal, or compute it in Python."
+        if "await" in binding.refused:
+            hint = "Put the call into `asyncio.run(...)`."
     elif binding.gone is not None:
         why += f", but {_where(analysis, records[binding.gone].cell)} deleted it."
         hint = "Define it again."
@@ -71,7 +73,9 @@ def _hint(analysis: Analysis, name: str) -> str:
         return f"Only the body of a cell magic in {where} does: run that cell with --run."
     for left in analysis.defining():
         text = left.magic.text.split("\n")[0]
-        if name in left.magic.text or left.magic.name in ("run", "pylab", "store"):
+        if re.search(
+            rf"\b{re.escape(name)}\b", left.magic.text + left.magic.body
+        ) or left.magic.name in ("run", "pylab", "store"):
             return f"It may come from the magic `{text[:60]}` in {_where(analysis, left.cell)}."
     known = [*analysis.program.names, *KNOWN]
     close = difflib.get_close_matches(name, known, 1, 0.6)

@@ -1,0 +1,159 @@
+"""Generated notebooks: the slice alone computes what the notebook computed, and no less would do.
+
+Every value carries the labels of all that went into it, so that leaving out any statement that
+counts changes the result or raises.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deploy_magics.notebook import Slice, slice_cells
+
+VALUES = ("a", "b", "c")  # immutable: tuples of labels
+LISTS = ("xs", "ys")
+DICTS = ("d", "e")
+FUNCTIONS = ("f", "g")
+OBJECTS = ("o", "p")
+COUNTERS = ("make", "tick")
+
+PRELUDE = [
+    "a = ('a0',)",
+    "b = ('b0',)",
+    "c = ('c0',)",
+    "xs = ['x0']",
+    "ys = ['y0']",
+    "d = {'d0': 0}",
+    "e = {'e0': 0}",
+    "def f(v): return ('f0', v)",
+    "def g(v): return ('g0', v)",
+    "class C:\n    def __init__(self, v): self.v = [('C', v)]\n"
+    "    def put(self, v): self.v.append(('put', v))\n"
+    "    def look(self): return ('look', *self.v)",
+    "o = C('o0')",
+    "p = C('p0')",
+    "def counter():\n    n = 0\n    def tick():\n        nonlocal n\n        n += 1\n"
+    "        return n\n    return tick",
+    "tick = counter()",
+    "it = iter(range(100))",
+]
+
+STATEMENTS = [
+    "{v} = ('{i}', {w})",
+    "{v} = ('{i}',)",
+    "{v} += ('{i}',)",
+    "{v} = ('{i}', *{l})",
+    "{v} = ('{i}', str({d}))",
+    "{v} = {f}({w})",
+    "{v} = ('{i}', {f}({w}), {f}({w}))",
+    "{v} = tuple({f}(x) for x in {l})",
+    "{l} = ['{i}', {w}]",
+    "{l} = [*{l}, '{i}']",
+    "{l}.append(('{i}', {w}))",
+    "{l} += [('{i}', {w})]",
+    "{l}[0] = ('{i}', {l}[0])",
+    "{d} = {{'{i}': {w}}}",
+    "{d}['{i}'] = {w}",
+    "{d}['{i}'] = {l}",
+    "{d}.update({{'{i}': {w}}})",
+    "def {f}(v): return ('{i}', v)",
+    "def {f}(v): return ('{i}', v, {w})",
+    "def {f}(v, k={w}): return ('{i}', v, k)",
+    "def {f}(v): return ('{i}', v, str({l}))",
+    "{f} = lambda v: ('{i}', v, {w})",
+    "{f}({w})",
+    "{v} = ('{i}', {f}({w}))",
+    "for x in {l}[:3]: {v} = ('{i}', {v}, x)",
+    "if {v}: {w} = ('{i}', {v}, {w})",
+    "{o} = C({w})",
+    "{o}.put(('{i}', {w}))",
+    "{v} = ('{i}', {o}.look())",
+    "{v} = ('{i}', tick())",
+    "tick()",
+    "tick = counter()",
+    "next(it)",
+    "{v} = ('{i}', next(it))",
+    "print({v}, {l}, {d})",
+    "with_{i} = [str(x) for x in {l} if x]",
+    "try:\n    {v} = ('{i}', {w})\nexcept NameError:\n    raise",
+    "({v} := ('{i}', {w}))",
+    "del {v}\n{v} = ('{i}',)",
+]
+
+TARGETS = ["a", "b", "xs", "ys", "d", "e", "f(a)", "o.look()", "tick()", "next(it)", "f(g(b))"]
+
+
+# These may come to nothing (`xs = ys`, then `ys = xs`), or do more than the target shows.
+ALIASES = ["{v} = {w}", "{v}, {w} = {w}, {v}", "{l} = {m}", "{d} = {e}", "{f} = {h}", "{o} = {q}"]
+ALIASES += ["def {f}(v):\n    {l}.append(('{i}', v))\n    return ('{i}', v)"]
+ALIASES += ["def {f}(v):\n    global {w}\n    {w} = ('{i}', v, {w})\n    return ('r{i}', v)"]
+ALIASES += ["{o}.extra{i} = {w}\n{o}.v.append('e{i}')"]
+ALIASES += ["{l} = list({m})", "{d} = dict({e})", "{l}.extend({m}[:1])", "({v} := {w})"]
+
+
+@st.composite
+def notebooks(draw: st.DrawFn, statements: list[str]) -> list[str]:
+    """The prelude and some statements, one a cell, each with labels of its own."""
+    cells = list(PRELUDE)
+    for number in range(draw(st.integers(1, 9))):
+        names = {"i": f"s{number}"}
+        kinds = {"vw": VALUES, "lm": LISTS, "de": DICTS, "fh": FUNCTIONS, "oq": OBJECTS}
+        for letters, pool in kinds.items():
+            names.update(zip(letters, draw(st.permutations(pool)), strict=False))
+        cells.append(draw(st.sampled_from(statements)).format(**names))
+    return cells
+
+
+def outcome(program: str, target: str) -> str:
+    """What ``target`` is after ``program``, in names of its own."""
+    names: dict[str, object] = {"__name__": "__main__", "print": lambda *values: None}
+    try:
+        exec(compile(program, "<program>", "exec"), names)
+        return _shown(eval(target, names))
+    except Exception as error:
+        return f"raised {type(error).__name__}"
+
+
+def _shown(value: object) -> str:
+    return repr(value) if not callable(value) else "function"
+
+
+def program_of(found: Slice) -> str:
+    """The slice without the entry, which is one line."""
+    return found.source.rstrip("\n").rpartition("\n")[0]
+
+
+def without(found: Slice, cell: int, lines: tuple[int, int]) -> str:
+    """The slice's program without one of its statements."""
+    kept = [
+        text
+        for text, (origin, number) in zip(found.source.split("\n"), found.origins, strict=False)
+        if origin != cell or not lines[0] <= number <= lines[1]
+    ]
+    return "\n".join(kept).rstrip("\n").rpartition("\n")[0]
+
+
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+
+
+@RELAXED
+@given(notebooks(STATEMENTS + ALIASES), st.sampled_from(TARGETS))
+def test_a_slice_computes_what_the_notebook_computed(cells: list[str], target: str) -> None:
+    expected = outcome("\n".join(cells), target)
+    if not expected.startswith("raised"):
+        found = slice_cells(cells, target)
+        assert outcome(program_of(found), target) == expected, found.source
+
+
+@RELAXED
+@given(notebooks(STATEMENTS), st.sampled_from(TARGETS))
+def test_no_statement_can_be_left_out(cells: list[str], target: str) -> None:
+    expected = outcome("\n".join(cells), target)
+    if expected.startswith("raised"):
+        return
+    found = slice_cells(cells, target)
+    for reason in found.reasons:
+        if reason.cell is not None:
+            less = without(found, reason.cell, reason.lines)
+            assert outcome(less, target) != expected, (cells[reason.cell], reason, found.source)
