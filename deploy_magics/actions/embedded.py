@@ -78,7 +78,6 @@ def stop() -> bool:
             return False
         _stop_runs(found)
         _end(found.pid, found.created)
-        _state_file().unlink(missing_ok=True)
         return True
 
 
@@ -100,7 +99,7 @@ def _start() -> Embedded:
         )
     try:
         url = _await_url(process, announced, log)
-        token = _token(data_dir)
+        token = _earlier_token(url, data_dir) or _token(data_dir)
     except BaseException:
         process.terminate()
         raise
@@ -131,6 +130,24 @@ def _await_url(process: subprocess.Popen[bytes], announced: Path, log: Path) -> 
             )
         time.sleep(0.05)
     raise UnreachableError(f"The deployment server did not start in {STARTS:.0f} s.", f"See {log}.")
+
+
+def _earlier_token(url: str, data_dir: Path) -> str:
+    """The token that this server gave when it ran last, empty where it takes it no more."""
+    try:
+        before = Embedded(**json.loads(_state_file().read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return ""
+    if before.data_dir != str(data_dir):
+        return ""
+    client = BlanklyClient(url, before.token, patience=STARTS)
+    try:
+        client.check()
+    except PlatformError:
+        return ""
+    finally:
+        client.close()
+    return before.token
 
 
 def _token(data_dir: Path) -> str:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 
 from ..display import escape, mode
 from ..display.table import clean
 from ..errors import UsageError
-from ..platforms.blankly import BlanklyClient, follow
+from ..platforms.blankly import BlanklyClient
+from ..platforms.blankly_types import END_STATES
 from .find import find_run
 from .kinds import ModelName, RunId, VersionNumber
+from .patience import patiently
 from .session import client
 
 TAIL = 200
+WAITS = 20.0  # seconds that the server may hold a call until there is more
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,13 +89,16 @@ def _whole(here: BlanklyClient, run_id: str) -> tuple[str, str]:
 
 
 def _follow(here: BlanklyClient, run_id: str, search: str | None) -> None:
-    rest, state = "", ""
+    rest, state, offset = "", "", 0
     try:
-        for part in follow(here, run_id):
-            state = part.state
+        while state not in END_STATES:
+            part = patiently(partial(here.logs, run_id, offset, WAITS))
             *lines, rest = (rest + part.text).split("\n")
             for line in lines:
                 _print(line, search)
+            if not part.text or part.state not in END_STATES:
+                state = part.state  # all that an ended run printed is read first
+            offset = part.offset
     except KeyboardInterrupt:
         print("Following has ended; the run goes on.")
         return

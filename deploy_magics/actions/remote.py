@@ -14,6 +14,7 @@ from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import Accepted, Run
 from ..platforms.session import new_key
 from .find import find_project, known_model
+from .patience import patiently
 from .rollout import failed
 from .session import client
 from .workspace import current
@@ -125,7 +126,7 @@ def _submit(
 def watched(here: BlanklyClient, name: str, run: Run, *, timeout: float | None = None) -> Run:
     """Watch a run on the platform to its end; a server that restarts meanwhile is waited for."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    looks = 0
+    looks, run_id = 0, run.id
     with progress(None, f"Backtesting {name} on the platform") as line:
         while not run.ended:
             if deadline is not None and time.monotonic() > deadline:
@@ -133,7 +134,7 @@ def watched(here: BlanklyClient, name: str, run: Run, *, timeout: float | None =
             _show(line, run)
             time.sleep(PAUSES[min(looks, len(PAUSES) - 1)])
             looks += 1
-            run = here.run(run.id)
+            run = patiently(lambda: here.run(run_id), line)
         line.finish(run.state, f"On the platform in {duration(line.elapsed)}")
     return run
 

@@ -15,6 +15,7 @@ from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import Accepted, Run
 from ..platforms.session import new_key
 from .deployment import Deployment, progress_lines
+from .patience import patiently
 
 if TYPE_CHECKING:
     from ..executor.data import PriceSet
@@ -83,13 +84,13 @@ def wait_until_running(here: BlanklyClient, name: str, run: Run) -> Run:
     Raises:
         ModelFailedError: it failed; with what it printed last.
     """
-    deadline = time.monotonic() + STARTS
+    deadline, run_id = time.monotonic() + STARTS, run.id
     with progress(None, f"{name}: {run.state}") as line:
         try:
             while run.state in ("queued", "building", "") and time.monotonic() < deadline:
                 _say(line, name, run)
                 time.sleep(0.1)
-                run = here.run(run.id)
+                run = patiently(lambda: here.run(run_id), line)
         except KeyboardInterrupt:
             return run
     if run.state == "failed":

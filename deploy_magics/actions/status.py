@@ -9,8 +9,9 @@ from ..errors import UsageError
 from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import Run
 from .deployment import Deployment, progress_lines
-from .find import all_models, find_model, find_run
+from .find import all_models, find_run
 from .kinds import ModelName, RunId, VersionNumber
+from .patience import patiently
 from .rollout import wait_until_running
 from .session import client
 from .versions import state_text
@@ -106,6 +107,7 @@ def start(
 
 
 def _watched(here: BlanklyClient, run: Run) -> Run:
+    run_id = run.id
     with progress(None, state_text(run.state)) as line:
         try:
             while not run.ended:
@@ -114,7 +116,7 @@ def _watched(here: BlanklyClient, run: Run) -> Run:
                 note = ", ".join(text for _, text in progress_lines(run.progress)[1:])
                 line.update(float(done or 0), float(total) if total else None, note)
                 time.sleep(0.5)
-                run = here.run(run.id)
+                run = patiently(lambda: here.run(run_id), line)
         except KeyboardInterrupt:
             line.finish("succeeded", "Watching has ended; the run goes on.")
     return run
@@ -151,10 +153,3 @@ def _all_runs(here: BlanklyClient) -> Table:
     ]
     headings = ["model", "version", "kind", "state", "progress", "started", "", "run"]
     return Table(headings, rows, empty="Nothing runs, nothing has run.")
-
-
-def run_of(name: str | None) -> Run:
-    """The live run that a model's name stands for."""
-    here = client()
-    find_model(here, name)
-    return find_run(here, name)

@@ -36,6 +36,7 @@ class Progress:
         self.note = ""
         self.state = "running"
         self._began = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when it was first heard of, and how far
         self._shown = 0.0
         self._told = False
 
@@ -65,6 +66,8 @@ class Progress:
     def update(self, done: float, total: float | None = None, note: str = "") -> None:
         """Say how far it is; shown at most five times a second, and not at
         all where it is done at once."""
+        if self._first is None:
+            self._first = (time.monotonic(), done)
         self.done = done
         self.total = total or self.total
         self.note = note or self.note
@@ -88,13 +91,15 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Steps per second so far."""
-        return self.done / max(self.elapsed, 1e-6)
+        """Steps per second since the first update."""
+        if self._first is None or self.done <= self._first[1]:
+            return 0.0
+        return (self.done - self._first[1]) / max(time.monotonic() - self._first[0], 1e-6)
 
     @property
     def left(self) -> float | None:
         """Seconds that are left at this rate, None while it cannot be said."""
-        return (self.total - self.done) / self.rate if self.total and self.done else None
+        return (self.total - self.done) / self.rate if self.total and self.rate else None
 
     def line(self) -> str:
         """All that is known, in one line."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -434,16 +434,3 @@ def _id(text: str) -> str:
 
 def _camel(name: str) -> str:
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
-
-
-def follow(
-    client: BlanklyClient, run_id: str, offset: int = 0, wait: float = 20
-) -> Iterator[LogPart]:
-    """A run's log as it grows, until the run has ended and all of it was given."""
-    while True:
-        part = client.logs(run_id, offset, wait)
-        yield part
-        ended = part.state in {"succeeded", "failed", "cancelled"}
-        if ended and not part.text:
-            return
-        offset = part.offset

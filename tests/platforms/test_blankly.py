@@ -15,7 +15,7 @@ from deploy_magics.errors import (
     ServiceError,
     UnreachableError,
 )
-from deploy_magics.platforms.blankly import BlanklyClient, follow
+from deploy_magics.platforms.blankly import BlanklyClient
 from deploy_magics.platforms.blankly_types import Run, moment
 from deploy_magics.platforms.session import answer
 
@@ -192,24 +192,6 @@ def test_versions_and_runs_are_typed_and_forgiving(service: type[Service]) -> No
     (live,) = client.runs(model_id="m1", kind="live")
     assert live.started_at is not None and live.progress == {} and not live.ended
     assert "modelId=m1" in str(there.calls[-1][2].url)
-
-
-def test_a_log_is_followed_to_its_end(service: type[Service]) -> None:
-    parts = [
-        {"text": "one\n", "offset": 4, "state": "running"},
-        {"text": "two\n", "offset": 8, "state": "succeeded"},
-        {"text": "", "offset": 8, "state": "succeeded"},
-    ]
-    asked: list[str] = []
-
-    def log(request: requests.PreparedRequest, body: bytes) -> Any:
-        asked.append(str(request.path_url))
-        return parts[len(asked) - 1]
-
-    there = service()
-    there.routes["GET run/r1/logs"] = log
-    assert "".join(part.text for part in follow(there.client(), "r1")) == "one\ntwo\n"
-    assert ["offset=0" in asked[0], "offset=4" in asked[1], "offset=8" in asked[2]] == [True] * 3
 
 
 def test_an_overview_that_did_not_change_is_not_sent(service: type[Service]) -> None:
