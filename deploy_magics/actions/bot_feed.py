@@ -24,6 +24,7 @@ KEPT_TRADES = 2000
 KEPT_POINTS = 1000
 _ACCESS_LOGS = ("werkzeug", "uvicorn.access")  # our own questions, mostly
 Row = dict[str, Any]
+Bot = FreqtradeClient  # for faces, which name no platform
 
 
 @dataclass(frozen=True)

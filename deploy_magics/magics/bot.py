@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .command import Group
+from .help import Text
 
 _BOT = "deploy_magics.actions.bot"
 _STEER = "deploy_magics.actions.bot_steer"
@@ -32,7 +33,13 @@ _OLD_NAMES = {
 ACTIONS = {
     **{word: f"{room}:{word}" for room, words in _AT_A_BOT.items() for word in words},
     **_OLD_NAMES,
+    "help": f"{__name__}:help",
     "backtest": "deploy_magics.actions.bot_backtest:backtest",
     "watch": "deploy_magics.widgets.bot:watch",
 }
 COMMANDS = [Group("bot", ACTIONS)]
+
+
+def help() -> Text:
+    """Every command of %bot."""
+    return Text(COMMANDS[0].help())

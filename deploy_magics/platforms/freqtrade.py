@@ -15,9 +15,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import NotFoundError, PlatformError, RejectedError, UnreachableError
+from ..errors import NotFoundError, RejectedError, UnreachableError
 from . import freqtrade_shape as shape
 from .freqtrade_research import Research
+from .freqtrade_stream import KINDS, MessageStream, OnMessage
 from .freqtrade_wire import Wire
 
 Json = dict[str, Any]
@@ -271,9 +272,21 @@ class FreqtradeClient(Research):
             return dict(self.wire.call("DELETE", f"locks/{which}"))
         return dict(self.wire.post("locks/delete", pair=which))
 
-    def websocket_token(self) -> str:
-        """What opens ``/message/ws``; NotSignedInError where the client has no tokens."""
-        return self.wire.token()
+    # --------------------------------------------------------------------- messages
+
+    def messages(
+        self, on_message: OnMessage, kinds: Sequence[str] = KINDS, wait: float = 10.0
+    ) -> MessageStream:
+        """Call ``on_message(kind, data)``, in a thread, for all that happens; ``close()`` ends it.
+
+        Raises:
+            UnreachableError: the bot has no websocket (before 2022), or lets nobody in.
+        """
+        stream = MessageStream(self.wire, on_message, kinds=kinds)
+        if not stream.open(wait):
+            stream.close()
+            raise UnreachableError("The bot sends no messages.", "Is it older than 2022?")
+        return stream
 
 
 def _listed(answer: Mapping[str, Any]) -> list[str]:
@@ -283,6 +296,3 @@ def _listed(answer: Mapping[str, Any]) -> list[str]:
         reasons = "; ".join(str(problem["error_msg"]).rstrip(".") for problem in problems.values())
         raise RejectedError(f"The bot refuses: {reasons}.")
     return list(answer["blacklist"])
-
-
-__all__ = ["FreqtradeClient", "PlatformError"]

@@ -51,7 +51,10 @@ class MessageStream:
         self._thread = threading.Thread(target=self._run, name="bot messages", daemon=True)
 
     def open(self, wait: float = 3.0) -> bool:
-        """Start listening; whether the bot let us in within ``wait`` seconds."""
+        """Start listening; whether the bot let us in within ``wait`` seconds.
+
+        One that answers and has no websocket is known at once.
+        """
         self._thread.start()
         self._first.wait(wait)
         return self.connected
@@ -77,11 +80,12 @@ class MessageStream:
             try:
                 self._listen(websocket)
                 pause = 1.0
+            except websocket.WebSocketBadStatusException:
+                self._first.set()  # it answers, but not with a websocket
             except (OSError, websocket.WebSocketException, DeployMagicsError):
-                pass  # gone, reloading, or no websocket there: the caller polls meanwhile
+                pass  # gone or reloading: the caller polls meanwhile
             finally:
                 lost, self.connected = self.connected, False
-                self._first.set()
             if lost and not self._end.is_set():
                 self._on_message("gone", None)
             if self._end.wait(pause):

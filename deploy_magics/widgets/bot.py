@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,23 +17,13 @@ import traitlets
 
 from .. import display
 from ..actions.bot import addresses, client, resolve
-from ..actions.bot_feed import Feed, Snapshot
+from ..actions.bot_buttons import BUTTONS, press
+from ..actions.bot_feed import Bot, Feed, Snapshot
 from ..actions.kinds import Completes
-from ..errors import DeployMagicsError, UsageError
-from ..platforms.freqtrade import FreqtradeClient
 from .bot_text import page
 
 _HERE = Path(__file__).parent
 _open: weakref.WeakSet[BotWatch] = weakref.WeakSet()
-
-# what a button may do; nothing else that a front end sends is obeyed
-COMMANDS: dict[str, Callable[[FreqtradeClient, Any], str]] = {
-    "start": lambda bot, _: bot.start(),
-    "stop": lambda bot, _: bot.stop(),
-    "stopentry": lambda bot, _: bot.stopentry(),
-    "reload": lambda bot, _: bot.reload_config(),
-    "exit": lambda bot, trade: bot.forceexit(_trade(trade)),
-}
 
 
 class BotWatch(anywidget.AnyWidget):
@@ -52,7 +42,7 @@ class BotWatch(anywidget.AnyWidget):
     notes: traitlets.Dict[str, str] = traitlets.Dict().tag(sync=True)
     ended = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, clients: dict[str, FreqtradeClient], every: float = 2.0) -> None:
+    def __init__(self, clients: dict[str, Bot], every: float = 2.0) -> None:
         super().__init__()
         self._lock = threading.Lock()
         self._snapshots = {
@@ -107,7 +97,7 @@ class BotWatch(anywidget.AnyWidget):
 
     def _on_button(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
         name, command = str(message.get("bot")), str(message.get("do"))
-        if name in self.feeds and command in COMMANDS:
+        if name in self.feeds and command in BUTTONS:
             work = threading.Thread(
                 target=self._do, args=(name, command, message.get("trade")), daemon=True
             )
@@ -115,10 +105,7 @@ class BotWatch(anywidget.AnyWidget):
 
     def _do(self, name: str, command: str, trade: Any) -> None:
         feed = self.feeds[name]
-        try:
-            said = COMMANDS[command](feed.client, trade)
-        except DeployMagicsError as error:
-            said = str(error)
+        said = press(feed.client, command, trade)
         with self._lock:
             self.notes = {**self.notes, name: said}
         feed.refresh()
@@ -141,13 +128,6 @@ def watch(
     seen = BotWatch({name: client(name, patience=0) for name in names}, max(every, 0.2))
     _wait_for_first(seen, 5.0 if display.mode() == "text" else 1.0)
     return seen
-
-
-def _trade(number: Any) -> int:
-    """A trade's number, as a front end sent it: never ``all``."""
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise UsageError(f"{number!r} is no trade.")
-    return number
 
 
 def _wait_for_first(seen: BotWatch, seconds: float) -> None:

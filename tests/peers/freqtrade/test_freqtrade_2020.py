@@ -2,7 +2,13 @@
 
 import pytest
 
-from deploy_magics.errors import ConflictError, NotFoundError, NotSignedInError, RejectedError
+from deploy_magics.errors import (
+    ConflictError,
+    NotFoundError,
+    NotSignedInError,
+    RejectedError,
+    UnreachableError,
+)
 from deploy_magics.platforms import freqtrade_shape as shape
 from deploy_magics.platforms import freqtrade_tables as tables
 from deploy_magics.platforms.freqtrade import FreqtradeClient
@@ -103,6 +109,8 @@ def test_what_came_later_is_said_to_be_unknown(client):
     for ask in (client.weekly, client.stats, client.locks, client.health):
         with pytest.raises(NotFoundError, match="does not know"):
             ask()
+    with pytest.raises(UnreachableError, match="no messages"):
+        client.messages(print, wait=60)
 
 
 def test_stopping_and_starting(client, peer):

@@ -15,7 +15,6 @@ from deploy_magics.errors import (
 )
 from deploy_magics.platforms import freqtrade_tables as tables
 from deploy_magics.platforms.freqtrade import FreqtradeClient
-from deploy_magics.platforms.freqtrade_stream import MessageStream
 
 
 @pytest.fixture
@@ -174,9 +173,8 @@ def test_reloading_its_configuration_takes_the_api_away_for_a_while(client, bot,
 
 def test_messages_come_as_they_happen_and_again_after_a_reload(client, peer):
     heard = []
-    stream = MessageStream(client.wire, lambda kind, data: heard.append((kind, data)))
+    stream = client.messages(lambda kind, data: heard.append((kind, data)), wait=60)
     try:
-        peer.until(lambda: stream.connected or stream.open(5), "the websocket is open")
         client.forceenter("ETH/USDT")
         peer.until(lambda: "entry_fill" in [kind for kind, _ in heard], "the entry is told")
         assert dict(heard)["entry_fill"]["pair"] == "ETH/USDT"
