@@ -26,16 +26,22 @@ _PUBLIC = {
     "deploy_logs": "actions.logs:logs",
     "backtest": "actions.backtest:backtest",
     "backtests": "actions.backtests:backtests",
+    "deploy_audit": "actions.ubiops_revisions:audit",
+    "deploy_request": "actions.ubiops_requests:request",
     "show_model": "actions.package:model",
     "BacktestResult": "executor.result:BacktestResult",
     "Model": "model:Model",
     "FreqtradeClient": "platforms.freqtrade:FreqtradeClient",
     "JustForFundClient": "platforms.justforfund:JustForFundClient",
 }
-__all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension", *_PUBLIC]
+# magics of several actions: ``%bot status`` is ``deploy_magics.bot.status()``
+_GROUPS = ("bot", "signal", "resource", "deploy_env", "deploy_revisions", "deploy_templates")
+__all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension", *_PUBLIC, *_GROUPS]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _GROUPS:
+        return import_module(".magics.register", __name__).functions_of(name)
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")

@@ -96,6 +96,10 @@ class Group:
             lines.append(f"  {word:<{width}}  {Command(word, action).options().summary}")
         return "\n".join(lines) + "\n"
 
+    def functions(self) -> Functions:
+        """The actions as plain functions."""
+        return Functions(self)
+
     def run(self, line: str, cell: str | None, namespace: Mapping[str, Any]) -> Any:
         """Call the action that the line's first word names."""
         if line.split()[:1] in (["--help"], ["-h"]):
@@ -104,3 +108,23 @@ class Group:
         if command is None:
             raise UsageError(f"%{self.name} needs a word.", f"One of {', '.join(self.actions)}.")
         return command.run(rest, cell, namespace)
+
+
+class Functions:
+    """The actions of a group by name; each is imported when it is first asked for."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+
+    def __getattr__(self, word: str) -> Callable[..., Any]:
+        action = self._group.actions.get(word)
+        if action is None:
+            hint = meant(word, self._group.actions)
+            raise AttributeError(f"%{self._group.name} has no {word!r}. {hint}".rstrip())
+        return Command(word, action).function()
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._group.actions)
+
+    def __repr__(self) -> str:
+        return self._group.help()

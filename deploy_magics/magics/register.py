@@ -9,7 +9,7 @@ from typing import Any
 from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR, MAGIC_OUTPUT_CAN_BE_SILENCED
 
 from ..errors import UsageError
-from .command import Command, Group
+from .command import Command, Functions, Group
 
 ROOMS = ("projects", "backtest", "deploy", "model", "ubiops", "bot", "signals")
 
@@ -17,13 +17,16 @@ ROOMS = ("projects", "backtest", "deploy", "model", "ubiops", "bot", "signals")
 def commands() -> Iterator[Command | Group]:
     """Every magic there is."""
     for room in ROOMS:
-        try:
-            module = importlib.import_module(f"{__package__}.{room}")
-        except ModuleNotFoundError as error:
-            if error.name != f"{__package__}.{room}":
-                raise
-            continue
+        module = importlib.import_module(f"{__package__}.{room}")
         yield from module.COMMANDS
+
+
+def functions_of(name: str) -> Functions:
+    """The actions of a magic that has several, as plain functions."""
+    for command in commands():
+        if isinstance(command, Group) and command.name == name:
+            return command.functions()
+    raise AttributeError(f"There is no magic %{name}.")
 
 
 class Magic:

@@ -10,6 +10,7 @@ from IPython.core.completer import provisionalcompleter
 import deploy_magics
 from deploy_magics.actions import names, workspace
 from deploy_magics.errors import DeployMagicsError, NotSignedInError, UsageError
+from deploy_magics.magics.command import Command
 from deploy_magics.magics.completion import complete as complete_words
 from deploy_magics.magics.register import Magic, commands
 
@@ -31,14 +32,19 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 
 def test_every_magic_is_a_function_of_the_same_name() -> None:
-    ours = {"backtest", "backtests", "deploy"} | {
-        command.name for command in commands() if command.name.startswith("deploy_")
-    }
-    for name in ours:
-        assert callable(getattr(deploy_magics, name)), name
-        assert name in dir(deploy_magics) and name in deploy_magics.__all__
+    renamed = {"model": "show_model"}  # deploy_magics.model is the room where models are made
+    for command in commands():
+        name = renamed.get(command.name, command.name)
+        assert name in dir(deploy_magics) and name in deploy_magics.__all__, name
+        found = getattr(deploy_magics, name)
+        if isinstance(command, Command):
+            assert found is command.function()
+        else:
+            assert all(callable(getattr(found, word)) for word in dir(found))
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = deploy_magics.nothing
+    with pytest.raises(AttributeError, match=r"%bot has no 'statuss'\. Did you mean status"):
+        _ = deploy_magics.bot.statuss
 
 
 @pytest.mark.parametrize("command", list(commands()), ids=lambda command: command.name)
