@@ -109,6 +109,9 @@ def deploy_again_and_roll_back(page: Page, screen: Any) -> None:
     screen.select("v1")
     screen.button("Roll back to this").click()
     expect(screen.row("v3")).to_have_count(1)
+    expect(screen.row("Live run").first).to_contain_text("live")
+    # the version that was live before has made room
+    expect(screen.panel.get_by_role("region", name="Selected")).to_contain_text("stopped")
     screen.shot("rolled-back")
 
 

@@ -59,7 +59,7 @@ export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JS
           Stop
         </button>
       )}
-      {!going && run.kind === 'live' && (
+      {!going && run.kind === 'live' && found.run && (
         <button
           className="jp-mod-styled"
           disabled={away}

@@ -49,19 +49,11 @@ interface IFormProps {
   onChange(filled: IFilled): void;
 }
 
-/** Options that most people want; the others are one click away. */
-const FIRST: ReadonlySet<string> = new Set([
-  'data',
-  'to',
-  'start_date',
-  'end_date',
-  'initial_values',
-  'name',
-  'message',
-  'project',
-  'plan',
-  'pace'
-]);
+/** Options that most people want, by magic; the others are one click away. */
+const FIRST: { [magic: string]: string[] } = {
+  backtest: ['data', 'to', 'start_date', 'end_date', 'initial_values', 'name'],
+  deploy: ['name', 'message', 'project', 'plan', 'data', 'pace', 'exchange', 'live']
+};
 
 function Form({ magic, options, start, onChange }: IFormProps): JSX.Element {
   const [filled, setFilled] = React.useState(start);
@@ -71,7 +63,7 @@ function Form({ magic, options, start, onChange }: IFormProps): JSX.Element {
     onChange(next);
   };
   const shown = (option: IOption) =>
-    FIRST.has(option.name) || option.required || filled.values[option.name] !== undefined;
+    FIRST[magic.replace(/%/g, '')]?.includes(option.name) || option.required || filled.values[option.name] !== undefined;
   const [more] = React.useState(() => options.options.filter(option => !shown(option)));
   const first = options.options.filter(option => !more.includes(option));
   const field = (option: IOption) => (

@@ -15,7 +15,7 @@ const CELLS: ReadonlyArray<[kind: 'markdown' | 'code', source: string]> = [
       'noise = np.random.default_rng(7).normal(0, 0.003, len(hours)).cumsum()\n' +
       'close = 100 * np.exp(0.04 * np.sin(hours / 40) + 0.6 * noise)\n' +
       'prices = pd.DataFrame({\n' +
-      '    "time": 1_600_000_000 + 3600 * hours,\n' +
+      '    "time": 1_599_998_400 + 3600 * hours,\n' +
       '    "open": close, "high": close * 1.001, "low": close * 0.999, "close": close,\n' +
       '    "volume": 1.0,\n})'
   ],

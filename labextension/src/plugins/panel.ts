@@ -68,11 +68,12 @@ function actionsFor(app: JupyterFrontEnd, model: OverviewModel): IPanelActions {
   const open = (id: string, title: string, make: () => Widget) => {
     const known = [...app.shell.widgets('main')].find(each => each.id === id);
     if (!known) {
-      const tab = new MainAreaWidget({ content: make() });
+      const content = make();
+      content.title.label = title;
+      content.title.icon = panelIcon;
+      content.title.closable = true;
+      const tab = new MainAreaWidget({ content });
       tab.id = id;
-      tab.title.label = title;
-      tab.title.icon = panelIcon;
-      tab.title.closable = true;
       tab.toolbar.hide();
       app.shell.add(tab, 'main');
     }

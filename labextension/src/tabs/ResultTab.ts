@@ -38,9 +38,11 @@ export class ResultTab extends Widget {
       const results = await Promise.all(
         this.runs.map(each => this.api.result(each.account, each.run))
       );
-      if (this.isAttached) {
-        this._view =
-          results.length === 1 ? showResult(content, results[0]) : showComparison(content, results);
+      if (this.isAttached && results.length === 1) {
+        this.title.label = `Backtest: ${results[0].title}`;
+        this._view = showResult(content, results[0]);
+      } else if (this.isAttached) {
+        this._view = showComparison(content, results);
       }
     } catch (error) {
       const again = h('button', { class: 'jp-mod-styled jp-mod-accept' }, 'Try again');
