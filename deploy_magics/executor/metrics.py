@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from deploy_magics.executor.trades import closed
-
 if TYPE_CHECKING:
     from deploy_magics.executor.result import BacktestResult
 
@@ -66,21 +64,22 @@ def further_metrics(
     none" (no trade, no day), infinity is a profit factor without a loss.
     """
     value = history["value"]
-    done = closed(trades)
-    profit = done["profit"].to_numpy()
+    done = trades["exit_time"].notna().to_numpy()
+    profit = trades["profit"].to_numpy()[done]
+    percent = pd.Series(trades["profit_pct"].to_numpy()[done])
     won, lost = profit[profit > 0].sum(), -profit[profit < 0].sum()
-    seconds = done["duration"].dt.total_seconds()
-    days = value.groupby(value.index.floor("D")).last().pct_change().dropna()  # type: ignore[attr-defined]
+    seconds = pd.Series(trades["duration"].to_numpy()[done] / np.timedelta64(1, "s"))
+    days = _daily_changes(value)
     figures = {
         "return_pct": 100 * (value.iloc[-1] / value.iloc[0] - 1) if len(value) else math.nan,
-        "trades": float(len(done)),
-        "win_rate": 100 * (profit > 0).mean() if len(done) else math.nan,
+        "trades": float(len(profit)),
+        "win_rate": 100 * (profit > 0).mean() if len(profit) else math.nan,
         "profit_factor": won / lost if lost else (math.inf if won else math.nan),
-        "expectancy": profit.mean() if len(done) else math.nan,
+        "expectancy": profit.mean() if len(profit) else math.nan,
         "exposure": _exposure(history, quote_asset),
-        "average_trade": done["profit_pct"].mean(),
-        "best_trade": done["profit_pct"].max(),
-        "worst_trade": done["profit_pct"].min(),
+        "average_trade": percent.mean(),
+        "best_trade": percent.max(),
+        "worst_trade": percent.min(),
         "average_duration": seconds.mean(),
         "longest_trade": seconds.max(),
         "best_day": 100 * days.max() if len(days) else math.nan,
@@ -138,6 +137,14 @@ def format_metric(key: str, value: Any) -> str:
     if key in COUNTS:
         return f"{value:,.0f}"
     return f"{value:,.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+
+
+def _daily_changes(value: pd.Series) -> np.ndarray:
+    """Fractions from one day's last value to the next day's."""
+    days = value.index.to_numpy("datetime64[D]")
+    last = np.flatnonzero(np.append(days[1:] != days[:-1], True))
+    closes = value.to_numpy(dtype=float)[last]
+    return closes[1:] / closes[:-1] - 1
 
 
 def _exposure(history: pd.DataFrame, quote_asset: str | None) -> float:

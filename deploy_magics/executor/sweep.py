@@ -10,6 +10,7 @@ from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.local import Limits
 from deploy_magics.executor.metrics import format_metric
+from deploy_magics.executor.sweep_batch import BatchPool, can_batch
 from deploy_magics.executor.sweep_folds import Fold, make_folds
 from deploy_magics.executor.sweep_grid import (
     Constants,
@@ -21,7 +22,7 @@ from deploy_magics.executor.sweep_grid import (
     with_constants,
 )
 from deploy_magics.executor.sweep_points import Outcome, Point, PointStore, point_key
-from deploy_magics.executor.sweep_pool import CallPool, LocalPool, Pool
+from deploy_magics.executor.sweep_pool import CallPool, LocalPool, Pool, cores
 from deploy_magics.executor.sweep_result import SweepResult, better
 from deploy_magics.model import Model
 
@@ -196,10 +197,10 @@ def _pool(
     limits: Limits | None,
     workers: int | None,
 ) -> Pool:
+    if on is None and can_batch(limits):
+        return BatchPool(environment, prices, model, engine, limits, workers or cores())
     if on is None:
-        pool = LocalPool(environment, prices, engine, limits)
-        pool.workers = workers or pool.workers
-        return pool
+        return LocalPool(environment, prices, engine, limits, workers or cores())
     if isinstance(on, str) or hasattr(on, "scheduler_info"):
         from deploy_magics.executor.cluster import ClusterPool
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 COLUMNS = (
@@ -125,11 +126,17 @@ def _row(symbol: str, lot: Lot) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(COLUMNS[:-1]))
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in COLUMNS[:-1]}
     for name in ("entry_time", "exit_time"):
-        seconds = pd.to_numeric(table[name])
-        table[name] = pd.to_datetime(seconds, unit="s", utc=True)
+        columns[name] = _times(np.array(columns[name], dtype=float))
     for name in ("size", "entry_price", "exit_price", "fees", "profit", "profit_pct"):
-        table[name] = pd.to_numeric(table[name]).astype(float)
-    table["duration"] = table["exit_time"] - table["entry_time"]
-    return table
+        columns[name] = np.array(columns[name], dtype=float)
+    columns["duration"] = columns["exit_time"] - columns["entry_time"]
+    return pd.DataFrame(columns, columns=list(COLUMNS))
+
+
+def _times(seconds: np.ndarray) -> pd.DatetimeIndex:
+    """UTC; what is not known is NaT."""
+    known = np.isfinite(seconds)
+    nanoseconds = np.round(np.where(known, seconds, 0.0) * 1e9).astype("datetime64[ns]")
+    return pd.DatetimeIndex(np.where(known, nanoseconds, np.datetime64("NaT", "ns")), tz="UTC")

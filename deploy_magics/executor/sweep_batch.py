@@ -1,0 +1,123 @@
+"""A sweep on this machine's cores: on each a process that forks a run for each point."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy_magics.errors import DeployMagicsError
+from deploy_magics.executor import warm
+from deploy_magics.executor.data import PriceSet
+from deploy_magics.executor.environment import Environment
+from deploy_magics.executor.local import Limits, LocalRun, write_job
+from deploy_magics.executor.process import RUNTIME, Guarded, attach, start_guarded
+from deploy_magics.executor.sweep_points import Outcome, Point, outcome_of
+from deploy_magics.executor.sweep_pool import Done, LocalPool, cores
+from deploy_magics.model import Model
+
+LOOK = 0.02  # seconds between two looks for runs that are over
+UNLIMITED = Limits()
+
+
+@dataclass
+class BatchPool:
+    """The points of one model, as many at once as there are cores; see ``sweep_pool.Pool``.
+
+    Points that a batch lost (its process was killed) are run again, each under a guard of its own,
+    which also tells what is wrong with them.
+    """
+
+    environment: Environment
+    prices: PriceSet | None
+    model: Model
+    engine: str = "fast"
+    limits: Limits | None = None
+    workers: int = field(default_factory=cores)
+
+    def run(self, points: Iterable[Point], done: Done) -> None:
+        waiting = {f"{point.number:07}": point for point in points}
+        with tempfile.TemporaryDirectory(prefix="deploy_magics-sweep-") as place:
+            folder = Path(place)
+            self._lay(folder, waiting)
+            batches = []
+            try:
+                for number in range(min(self.workers, len(waiting))):
+                    batches.append(self._start(folder, number))
+                for name, outcome in self._outcomes(folder, waiting, batches):
+                    done(waiting.pop(name), outcome)
+            finally:
+                for batch in batches:
+                    batch.cancel()
+                for batch in batches:
+                    batch.wait(10.0)
+        if waiting:
+            alone = LocalPool(self.environment, self.prices, self.engine, self.limits, self.workers)
+            alone.run(list(waiting.values()), done)
+
+    def _lay(self, folder: Path, points: dict[str, Point]) -> None:
+        write_job(
+            folder, self.model, kind="backtest", prices=self.prices, args={}, engine=self.engine
+        )
+        job = json.loads((folder / "job.json").read_text("utf-8"))
+        places = {"queue": str(folder / "queue"), "runs": str(folder / "runs")}
+        batch = {**places, "job": job, "model": str(folder / "model")}
+        (folder / "batch.json").write_text(json.dumps(batch), "utf-8")
+        (folder / "queue").mkdir()
+        (folder / "runs").mkdir()
+        main = self.model.manifest.main_path
+        for name, point in points.items():
+            files = {main: point.model.read(main).decode("utf-8-sig")} if point.constants else {}
+            args = {key: value for key, value in point.args.items() if value is not None}
+            text = json.dumps({"args": args, "files": files})
+            (folder / "queue" / f"{name}.json").write_text(text, "utf-8")
+
+    def _start(self, folder: Path, number: int) -> Guarded:
+        command = [str(self.environment.python), str(RUNTIME), "batch", str(folder)]
+        return start_guarded(folder / f"batch-{number}", command, limits=self.limits)
+
+    def _outcomes(
+        self, folder: Path, waiting: dict[str, Point], batches: list[Guarded]
+    ) -> Iterator[tuple[str, Outcome]]:
+        """As they come, until all are there or no batch is left to give any."""
+        began: dict[str, float] = {}
+        while waiting:
+            alive = any(batch.poll() is None for batch in batches)
+            found = False
+            for place in sorted((folder / "runs").iterdir()):
+                began.setdefault(place.name, time.monotonic())
+                if place.name in waiting and (place / "exit.json").exists():
+                    found = True
+                    seconds = time.monotonic() - began[place.name]
+                    outcome = self._outcome(place, waiting[place.name], seconds)
+                    shutil.rmtree(place, ignore_errors=True)
+                    yield place.name, outcome
+            if not found:
+                if not alive:
+                    return
+                time.sleep(LOOK)
+
+    def _outcome(self, place: Path, point: Point, seconds: float) -> Outcome:
+        run = LocalRun(
+            attach(place),
+            id=place.name,
+            model=point.model,
+            prices=self.prices,
+            args=point.args,
+            environment=self.environment,
+            limits=self.limits or UNLIMITED,
+            warm=True,
+        )
+        try:
+            return outcome_of(run.result(), seconds)
+        except DeployMagicsError as problem:
+            return Outcome(error=str(problem), problem=problem)
+
+
+def can_batch(limits: Limits | None) -> bool:
+    """Where processes fork, and nothing is said of time, memory or cores for each run alone."""
+    return warm.why_not() is None and (limits is None or limits == UNLIMITED)
