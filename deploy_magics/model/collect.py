@@ -163,12 +163,25 @@ def _existing(text: str, base: Path) -> str | None:
 
 def _matches(pattern: str, base: Path) -> Iterator[Path]:
     direct = base / pattern
-    if direct.exists():
+    if _exists(direct):
         yield direct
     elif Path(pattern).is_absolute():
         return
     else:
-        yield from sorted(path for path in base.glob(pattern) if path.is_file())
+        try:
+            found = sorted(path for path in base.glob(pattern) if path.is_file())
+        except (ValueError, NotImplementedError, OSError):
+            return
+        for path in found:
+            if not any(is_never(part) for part in path.relative_to(base).parts):
+                yield path  # a pattern does not name a file, so that keys stay behind
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _relative(path: Path, base: Path, pattern: str) -> str:
@@ -187,6 +200,10 @@ def _walk(base: Path, warnings: list[str], seen: tuple[Path, ...]) -> Iterator[t
     root = base.resolve()
     for place, folders, names in os.walk(base):
         folders[:] = sorted(name for name in folders if not is_never(name))
+        for name in [name for name in folders if Path(place, name).is_symlink()]:
+            folders.remove(name)
+            shown = Path(place, name).relative_to(base).as_posix()
+            warnings.append(f"{shown} is left out: it is a link to a folder.")
         for name in sorted(names):
             path = Path(place, name)
             shown = path.relative_to(base).as_posix()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -121,6 +122,21 @@ def version_of(name: str) -> str | None:
         return metadata.version(name).partition("+")[0]
     except metadata.PackageNotFoundError:
         return None
+
+
+@lru_cache(maxsize=256)
+def source_of(name: str) -> str:
+    """Where an installed distribution came from when that was no index: a path or an address."""
+    try:
+        text = metadata.distribution(name).read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return ""
+    if not text:
+        return ""
+    try:
+        return str(json.loads(text).get("url", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def pinned(name: str) -> str:

@@ -43,7 +43,8 @@ class Manifest:
     def __post_init__(self) -> None:
         for name in ("main_script", "requirements", "working_directory"):
             _text(name, getattr(self, name))
-            self.path_of(getattr(self, name) if name != "working_directory" else ".")
+        for path in (self.main_script, self.requirements, "."):
+            self.path_of(path)
         for name in ("plan", "project_id", "model_id", "model_name", "schedule"):
             if getattr(self, name) is not None:
                 _text(name, getattr(self, name))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from deploy_magics.errors import ManifestError, UsageError
 from deploy_magics.model import collect, secrets
-from deploy_magics.model.archive import Archive, write_zip
+from deploy_magics.model.archive import Archive, Limits, write_zip
 from deploy_magics.model.imports import Import, find
 from deploy_magics.model.manifest import FILE_NAME, Manifest, write_object
 from deploy_magics.model.requirements import (
@@ -32,9 +32,11 @@ from deploy_magics.model.settings import (
     backtest_json,
     settings_json,
 )
+from deploy_magics.model.zipwriter import digest_zip
 
 ROOT = "model"
 MAIN = "bot.py"
+_IN_MEMORY = Limits(total=1 << 30)
 
 
 class SliceLike(Protocol):
@@ -174,7 +176,7 @@ class Model:
     @classmethod
     def from_zip(cls, source: str | os.PathLike[str] | bytes, *, name: str | None = None) -> Model:
         """A model out of a package; its files are read into memory."""
-        archive = Archive(source)
+        archive = Archive(source, limits=_IN_MEMORY)
         if FILE_NAME not in archive.names:
             raise ManifestError(f"The package has no model/{FILE_NAME}.")
         manifest = Manifest.from_json(archive.read(FILE_NAME))
@@ -207,8 +209,6 @@ class Model:
     @cached_property
     def digest(self) -> str:
         """SHA-256, in hex, of the package."""
-        from deploy_magics.model.zipwriter import digest_zip
-
         return digest_zip(self._entries)
 
     @property

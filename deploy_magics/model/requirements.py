@@ -26,6 +26,7 @@ BLANKLY_PYTHONS = ("3.11", "3.10", "3.9", "3.8")
 
 _LONGEST = 1_000
 _MOST = 500
+_FILE = re.compile(r"\.(whl|zip|egg|txt|toml|tgz|tar(\.\w+)?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,12 @@ def infer(
                 raise _unknown(item)
             warnings.append(f"{item.module} ({item.where}) is left out: nothing known provides it.")
             continue
+        if installed.source_of(name):
+            raise RequirementError(
+                f"{item.module}, imported in {item.where}, is installed from a place of its own "
+                "that a server cannot reach.",
+                "Ship it with --include, or name its package with --requirements.",
+            )
         known = wanted.get(name)
         guarded = item.guarded and (known is None or known.guarded)
         if known is None:
@@ -122,7 +129,8 @@ def _bind_blankly(wanted: dict[str, Wanted]) -> None:
 
 def _drop_implied(wanted: dict[str, Wanted]) -> None:
     """Leaves out what another line brings along, unless its bound is one of Blankly's."""
-    kept = {canonicalize_name(Requirement(line).name) for line in BLANKLY}
+    bounds = BLANKLY if "blankly" in wanted else ()
+    kept = {canonicalize_name(Requirement(line).name) for line in bounds}
     implied: set[str] = set()
     for name in sorted(wanted):
         if name not in implied:
@@ -160,8 +168,8 @@ def _parse(line: str, number: int) -> str:
         raise refused("holds a variable or a continuation")
     try:
         requirement = Requirement(line)
-        if requirement.url is not None:
-            raise refused("names an address; only names with versions are taken")
+        if requirement.url is not None or _FILE.search(requirement.name):
+            raise refused("names an address or a file; only names with versions are taken")
         return str(requirement)
     except (InvalidRequirement, ValueError, RecursionError):
         raise refused("is not a name with versions") from None

@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detect_secrets.core.scan import scan_line
-from detect_secrets.settings import transient_settings
-
 _PLUGINS: list[dict[str, Any]] = [
     {"name": name}
     for name in (
@@ -35,6 +32,8 @@ def warnings(
     origins: Mapping[str, Sequence[tuple[str, int] | None]] | None = None,
 ) -> list[str]:
     """One line for each line of a text file that looks as if it held a credential, without it."""
+    from detect_secrets.settings import transient_settings  # slow to import
+
     found: list[str] = []
     with transient_settings({"plugins_used": _PLUGINS}):
         for name, contents in files.items():
@@ -53,6 +52,8 @@ def _scan(name: str, contents: bytes | Path) -> list[tuple[int, str]]:
         if contents.stat().st_size > _LARGEST:
             return []
         contents = contents.read_bytes()
+    from detect_secrets.core.scan import scan_line
+
     text = contents[:_LARGEST].decode("utf-8", "replace")
     found = []
     for number, line in enumerate(text.splitlines(), 1):
