@@ -156,7 +156,9 @@ def backtest(
             job, message=message, project=project, plan=plan, background=background
         )
     if on.startswith("tcp://"):
-        return sweep_model(job, None, random=None, folds=None, by=None, on=on)
+        from .clustered import backtest_on_cluster
+
+        return backtest_on_cluster(job, on)
     if on != "local":
         raise UsageError(f"--on cannot be {on!r}.", "Say local, platform or tcp://host:port.")
     if background:
