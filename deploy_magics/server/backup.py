@@ -9,7 +9,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from deploy_magics.errors import ServiceError, UsageError
 from deploy_magics.server.settings import Settings
@@ -61,9 +61,11 @@ def _dump_postgresql(settings: Settings, target: Path) -> None:
     if program is None:
         raise UsageError("pg_dump is not installed here.", "Install PostgreSQL's client programs.")
     url = make_url(settings.database)
-    password = url.password
-    plain = url.set(drivername="postgresql", password=None).render_as_string()
-    environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
+    plain = URL.create(
+        "postgresql", url.username, None, url.host, url.port, url.database, url.query
+    ).render_as_string()
+    # not on the command line, where every user of the machine could read it
+    environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
     done = subprocess.run(
         [program, "--format=custom", f"--file={target}", plain],
         env=environment,

@@ -232,7 +232,7 @@ class Deployments:
     ) -> tuple[Model, Version]:
         with self._store.write() as session:
             # of two that bring a new name at once, the second finds the first's model
-            session.get(Account, who.account_id, with_for_update=True)
+            session.get(Account, who.account_id, with_for_update=self._store.row_locks)
         model = self._model(who, order, manifest)
         version = self._versions.create(
             who,

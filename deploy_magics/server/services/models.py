@@ -57,7 +57,7 @@ class Models:
         values = checked(dict(fields, name=name, kind=kind, description=description))
         with self._store.write() as session:
             project = self._projects.get(who, project_id)
-            session.get(Account, who.account_id, with_for_update=True)
+            session.get(Account, who.account_id, with_for_update=self._store.row_locks)
             self._within_quota(who)
             if self.find(who, project_id, values["name"]) is not None:
                 raise ConflictError(

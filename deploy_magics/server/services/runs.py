@@ -69,8 +69,8 @@ class Runs:
             "extra": extra or {},
         }
         with self._store.write() as session:
-            session.get(Account, who.account_id, with_for_update=True)
-            model = session.get_one(Model, version.model_id, with_for_update=True)
+            session.get(Account, who.account_id, with_for_update=self._store.row_locks)
+            model = session.get_one(Model, version.model_id, with_for_update=self._store.row_locks)
             self._within_quota(session, who)
             if kind == "live":
                 stop_runs(session, model_id=model.id, kind="live")
@@ -157,7 +157,9 @@ class Runs:
             ConflictError: it runs, it is being stopped, or it is a backtest.
         """
         with self._store.write() as session:
-            row = session.get_one(Run, self.get(who, run_id).id, with_for_update=True)
+            row = session.get_one(
+                Run, self.get(who, run_id).id, with_for_update=self._store.row_locks
+            )
             who.require("trade" if row.live else "deploy")
             if row.kind != "live":
                 raise ConflictError("Only a live run is started again.", status=409)

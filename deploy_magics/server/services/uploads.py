@@ -40,7 +40,7 @@ class Uploads:
         """
         sha256, size = stage.sha256, stage.size
         with self._store.write() as session:
-            session.get(Account, who.account_id, with_for_update=True)
+            session.get(Account, who.account_id, with_for_update=self._store.row_locks)
             if session.get(Upload, (who.account_id, sha256)) is None:
                 used = select(func.coalesce(func.sum(Upload.size), 0))
                 used = used.where(Upload.account_id == who.account_id)

@@ -50,7 +50,7 @@ class Versions:
         values = checked(fields)
         with self._store.write() as session:
             self._models.get(who, model_id)
-            model = session.get_one(Model, model_id, with_for_update=True)
+            model = session.get_one(Model, model_id, with_for_update=self._store.row_locks)
             newest = select(func.max(Version.number)).where(Version.model_id == model_id)
             number = (session.scalar(newest) or 0) + 1
             name = self._free_name(who, model, name, number)
@@ -130,7 +130,7 @@ class Versions:
         """With its revisions and variables; its runs are stopped. The newest is default then."""
         with self._store.write() as session:
             row = session.merge(self.get(who, version_id))
-            model = session.get_one(Model, row.model_id, with_for_update=True)
+            model = session.get_one(Model, row.model_id, with_for_update=self._store.row_locks)
             end_runs(session, version_id=row.id)
             session.delete(row)
             session.flush()

@@ -36,6 +36,8 @@ class Store:
         self.url = make_url(url)
         self.busy_seconds = busy_seconds
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        # SQLite has one writer at a time: whoever writes has locked every row already
+        self.row_locks = not self.is_sqlite
         self._writing: ContextVar[Session | None] = ContextVar("writing", default=None)
         self._turn = threading.Lock() if self.is_sqlite else None
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql()

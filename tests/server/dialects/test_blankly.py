@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from deploy_magics.errors import ServiceError
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
 
@@ -340,3 +341,27 @@ def test_quotas_hold(services: Services, me: Any, ann: Principal, small_zip: byt
     me.post("/model/deploy", data={"name": "Q"}, files=[zip_part(small_zip)])
     answer = me.call("POST", "/model/backtest", data={"name": "Q"}, files=[zip_part(small_zip)])
     assert (answer.status_code, "runs waiting" in answer.text) == (409, True)
+
+
+def test_parts_of_a_zip_are_given_in_linear_time(me: Any, deployed: dict[str, Any]) -> None:
+    place = f"/version/{deployed['versionId']}/package"
+    whole = me.call("GET", place).content
+    some = me.call("GET", place, headers={"Range": "bytes=0-9"})
+    assert (some.status_code, some.content) == (206, whole[:10])
+    many = "bytes=" + ",".join(f"{n}-{n}" for n in range(5000))
+    answer = me.call("GET", place, headers={"Range": many})
+    assert answer.status_code in (200, 206, 400, 416)
+    assert len(answer.content) < 10 * len(whole) + 5000
+
+
+def test_a_busy_database_says_when_to_come_back(
+    me: Any, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        raise ServiceError("The database is busy.", "Try again in a moment.", status=503)
+
+    monkeypatch.setattr(services.projects, "list", busy)
+    answer = me.call("GET", "/project/list")
+    assert answer.status_code == 503
+    assert 0 < int(answer.headers["retry-after"]) <= 60
+    assert 0 < int(answer.headers["x-ratelimit-reset"]) <= 60

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 
+from deploy_magics.errors import NotSignedInError
 from deploy_magics.server.redirects import checked_redirect
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
@@ -208,3 +210,24 @@ def test_bare_and_odd_headers_are_refused_alike(client: TestClient, me: Any) -> 
         assert set(answer.json()) == {"error"}
     assert client.get("/overview", params={"token": good}).status_code == 401
     assert client.post("/auth/token", data={"refreshToken": good}).status_code == 401
+
+
+def test_of_two_first_visits_at_once_one_counts(services: Services) -> None:
+    owner, _ = services.accounts.ensure_owner()
+    code = services.tokens.make_code("setup", account_id=owner.id)
+    outcomes: list[str] = []
+
+    def visit(name: str) -> None:
+        try:
+            services.accounts.set_up(services.tokens, code, name, "long enough for us")
+            outcomes.append(name)
+        except NotSignedInError:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=visit, args=(name,)) for name in ("ann", "eve")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = [name for name in outcomes if name != "refused"]
+    assert [row.name for row in services.accounts.list()] == [winner]

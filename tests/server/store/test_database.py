@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import select, text
 
@@ -120,3 +121,19 @@ def test_a_database_that_is_away_is_busy(tmp_path: Path) -> None:
         store.ping()
     assert caught.value.status == 503
     assert "nobody:x" not in str(caught.value)
+
+
+def test_a_server_that_cut_every_connection_is_found_again(store: Store, database_url: str) -> None:
+    """As after a restart of PostgreSQL; SQLite has nothing to cut."""
+    store.ping()
+    if not store.is_sqlite:
+        with psycopg.connect(database_url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+    store.ping()
+    with store.write() as session:
+        session.add(Meta(name="after", value="1"))
+    with store.read() as session:
+        assert session.get(Meta, "after") is not None
