@@ -21,7 +21,7 @@ from .bot import software
 
 WEBSOCKET_SINCE = 2.1  # of the bot's API
 KEPT_TRADES = 2000
-KEPT_POINTS = 1000
+KEPT_POINTS = 500
 _ACCESS_LOGS = ("werkzeug", "uvicorn.access")  # our own questions, mostly
 Row = dict[str, Any]
 Bot = FreqtradeClient  # for faces, which name no platform
@@ -221,7 +221,7 @@ def _closed_row(row: Row) -> Row:
 
 
 def _closed_curve(ended: list[Row], until: float) -> list[tuple[float, float]]:
-    """Profit after each trade that was closed before ``until``, thinned to a thousand points."""
+    """Profit after each trade that was closed before ``until``, thinned to ``KEPT_POINTS``."""
     total, points = 0.0, []
     for row in ended:
         at = (row["close_timestamp"] or 0) / 1000

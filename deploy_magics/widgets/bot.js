@@ -204,13 +204,15 @@ function render({ model, el }) {
   function draw() {
     if (held) return;
     const focused = root.contains(document.activeElement) ? place(document.activeElement) : null;
-    const scrolled = [...root.querySelectorAll("pre")].map((log) =>
-      log.scrollTop + log.clientHeight < log.scrollHeight - 8 ? log.scrollTop : null,
-    );
+    const scrolled = new Map();
+    for (const log of root.querySelectorAll("pre")) {
+      const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
+      if (!atEnd) scrolled.set(place(log), log.scrollTop);
+    }
     root.replaceChildren(...model.get("bots").map(card));
-    root.querySelectorAll("pre").forEach((log, i) => {
-      log.scrollTop = scrolled[i] ?? log.scrollHeight;
-    });
+    for (const log of root.querySelectorAll("pre")) {
+      log.scrollTop = scrolled.get(place(log)) ?? log.scrollHeight;
+    }
     if (focused) [...root.querySelectorAll("button")].find((b) => place(b) === focused)?.focus();
   }
 

@@ -20,6 +20,7 @@ from deploy_magics.server.dialects import freqtrade_money
 from deploy_magics.server.dialects.freqtrade_call import (
     Bot,
     Json,
+    Views,
     basic,
     bearer,
     caller,
@@ -45,6 +46,7 @@ def error_body(status: int, message: str) -> Mapping[str, Any]:
 
 def router(services: Services) -> APIRouter:
     made = APIRouter(tags=["freqtrade"])
+    views = Views(services)
 
     def bot(request: Request, run_id: str) -> Bot:
         who = caller(services, request)
@@ -53,7 +55,7 @@ def router(services: Services) -> APIRouter:
         run = services.runs.get(who, run_id)
         if run.kind != "live":
             raise NotFoundError("This run is no live run.", status=404)
-        return Bot(services, who, run, request.url.path.split("/api/v1", 1)[-1].strip("/"))
+        return Bot(services, views, who, run, request.url.path.split("/api/v1", 1)[-1].strip("/"))
 
     asked: Any = Depends(bot)
     _signing(made, services)
@@ -124,6 +126,7 @@ def _reading(made: APIRouter, asked: Any) -> None:
 
     @made.get("/show_config")
     def show_config(bot: Bot = asked) -> Json:
+        view = bot.view()
         return {
             "version": f"deploy_magics {__version__}",
             "api_version": 2.1,  # before the websocket came
@@ -136,8 +139,8 @@ def _reading(made: APIRouter, asked: Any) -> None:
             "dry_run": not bot.run.live,
             "trading_mode": "spot",
             "short_allowed": False,
-            "exchange": bot.exchange,
-            "stake_currency": bot.view().quote,
+            "exchange": view.exchange,
+            "stake_currency": view.quote,
             "stake_amount": "unlimited",
             "max_open_trades": -1,
             "timeframe": None,

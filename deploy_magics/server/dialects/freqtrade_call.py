@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import threading
+from collections import OrderedDict
 from typing import Any
 
 from fastapi import Request
@@ -17,17 +19,54 @@ from deploy_magics.server.store.tables import Run
 
 STATES = {"queued": "running", "building": "running", "running": "running"}
 LOG_BYTES = 200_000
+KEPT_VIEWS = 64
 Json = dict[str, Any]
+
+
+class Views:
+    """The last views, as long as the run's events have not grown: a watcher asks seven times."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._known: OrderedDict[str, tuple[object, View]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, run: Run, name: str) -> View:
+        files = self._services.run_files
+        mark = (self._mark(run.id), run.state, name)
+        with self._lock:
+            known = self._known.get(run.id)
+        if known is not None and known[0] == mark:
+            return known[1]
+        made = View.of(name, run.live, files.orders(run.id), files.account(run.id))
+        feed = run.feed or {}
+        made.exchange = str(feed.get("exchange") or feed.get("kind") or "")
+        with self._lock:
+            self._known[run.id] = (mark, made)
+            self._known.move_to_end(run.id)
+            while len(self._known) > KEPT_VIEWS:
+                self._known.popitem(last=False)
+        return made
+
+    def _mark(self, run_id: str) -> object:
+        try:
+            facts = (self._services.settings.run_folder(run_id) / "events.jsonl").stat()
+        except OSError:
+            return None
+        return (facts.st_size, facts.st_mtime_ns)
 
 
 class Bot:
     """One run, as its owner asked for it."""
 
-    def __init__(self, services: Services, who: Principal, run: Run, path: str) -> None:
+    def __init__(
+        self, services: Services, views: Views, who: Principal, run: Run, path: str
+    ) -> None:
         self.services = services
         self.who = who
         self.run = run
         self.path = path
+        self._views = views
 
     @property
     def state(self) -> str:
@@ -35,22 +74,13 @@ class Bot:
         return STATES.get(self.run.state, "stopped") if wanted else "stopped"
 
     def view(self) -> View:
-        files, run = self.services.run_files, self.run
-        account = files.account(run.id)
-        made = View.of(self.name, run.live, files.orders(run.id), account)
-        made.exchange = self.exchange
-        return made
+        return self._views.of(self.run, self.name)
 
     @property
     def name(self) -> str:
         if self.run.model_id is None:
             return "model"
         return self.services.models.get(self.who, self.run.model_id).name
-
-    @property
-    def exchange(self) -> str:
-        feed = self.run.feed or {}
-        return str(feed.get("exchange") or feed.get("kind") or "")
 
     def refuse(self, why: str) -> RejectedError:
         return RejectedError(f"Error querying {self.path}: {why}.", status=502)
