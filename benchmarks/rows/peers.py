@@ -21,7 +21,7 @@ from benchmarks.rows.road import _notebook_times
 from benchmarks.setting import CACHE, PROGRAMS, Setting, strategy_text
 
 PEERS = ("backtesting", "backtrader", "vectorbt")
-WARM = 3  # runs in one process, the first of which is not counted
+WARM = {"1h": 4, "1m": 2}  # runs in one process, the first of which is not counted
 
 
 def side_by_side(setting: Setting) -> list[Row]:
@@ -56,7 +56,7 @@ def _peer_rows(
         return run_program([python, script, json.dumps(options)], PROGRAMS)
 
     whole = median([run(1).seconds for _ in range(rounds)])
-    said = run(WARM).said
+    said = run(WARM[resolution]).said
     same = f"final value {said['final']:,.2f} against our {final:,.2f}, "
     same += f"trades {said['trades']} against {trades}"
     what = f"1 year of {resolution} bars, {peer}"
