@@ -7,6 +7,7 @@ adopts it by its run folder. What it does is in the files of that folder (events
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
 GIVE_UP = 4
+TELL_SECONDS = 30.0
 STEADY_SECONDS = 300.0
 """A model that ran for so long before it fell has all its restarts again."""
 
@@ -42,7 +44,7 @@ class Watched:
     starter: threading.Thread | None = None
     live: LiveRun | None = None
     beat: float = 0.0
-    told: bool = False
+    told: float = -math.inf
 
 
 class LiveModels:
@@ -103,14 +105,16 @@ class LiveModels:
             if earlier.exit is None:  # the lease of a worker ran out, its model goes on
                 return earlier
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        model, prices, environment = ready(job)
+        feed = run.feed or {"kind": "exchange" if run.live else "replay"}
+        more = ("ccxt",) if feed.get("kind") == "ccxt" else ()
+        model, prices, environment = ready(job, more)
         if job.stop.is_set():
             raise RunCancelledError("The run was stopped.")
         return start_live(
             model,
             prices=prices,
             args=run.args or dict(model.manifest.backtest_args or {}),
-            feed=run.feed or {"kind": "exchange" if run.live else "replay"},
+            feed=feed,
             environment=environment,
             limits=job.limits,
             folder=folder,
@@ -136,10 +140,9 @@ class LiveModels:
 
     def _look(self, run_id: str, watched: Watched, live: LiveRun) -> None:
         job = watched.job
-        if job.stop.is_set() and not watched.told:
-            watched.told = True
-            # it may take its time, so not here, and by a handle of its own
-            threading.Thread(target=LiveRun.attach(job.folder).stop).start()
+        if job.stop.is_set() and time.monotonic() - watched.told > TELL_SECONDS:
+            watched.told = time.monotonic()
+            threading.Thread(target=live.stop).start()  # it may take its time, so not here
         ended = live.exit
         if ended is not None:
             del self._watched[run_id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from deploy_magics.errors import RunCancelledError, RunError
@@ -39,8 +39,11 @@ def backtest(job: Job) -> Outcome:
     return _outcome(run.result)
 
 
-def ready(job: Job) -> tuple[Model, PriceSet | None, Environment]:
-    """The model of a run, its prices and its environment, built where it is not there yet."""
+def ready(job: Job, requirements: Sequence[str] = ()) -> tuple[Model, PriceSet | None, Environment]:
+    """The model of a run, its prices and its environment, built where it is not there yet.
+
+    ``requirements``: further ones, beside the model's own.
+    """
     model = Model.from_zip(job.package())
     inputs = job.services.runs.inputs(job.run.id)
     files = {each.symbol: job.services.blobs.path(each.sha256) for each in inputs}
