@@ -25,7 +25,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; "
-        "form-action 'self' http://localhost:* http://127.0.0.1:* http://[::1]:*; "
+        "form-action 'self' http://localhost:* http://127.0.0.1:*; "
         "frame-ancestors 'none'; base-uri 'none'"
     ),
 }

@@ -27,7 +27,7 @@ from deploy_magics.server.housekeeping import housekeeping
 from deploy_magics.server.logs import configure_logs
 from deploy_magics.server.patient import PatientProtocol
 from deploy_magics.server.services import Services
-from deploy_magics.server.settings import Settings
+from deploy_magics.server.settings import ENVIRONMENT_PREFIX, Settings
 from deploy_magics.server.store.blobs import write_atomic
 
 STATE_FILE = "server.json"
@@ -130,7 +130,10 @@ async def _keep_worker(settings: Settings) -> None:
     while True:
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(
-            *worker_command(settings), stdin=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", "deploy_magics.server.workers"),
+            *("--data-dir", str(settings.data_dir)),
+            stdin=asyncio.subprocess.PIPE,
+            env={**os.environ, **worker_environment(settings)},
         )
         try:
             code = await process.wait()
@@ -153,16 +156,15 @@ async def _end_worker(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def worker_command(settings: Settings) -> list[str]:
-    command = [sys.executable, "-m", "deploy_magics.server.workers"]
-    command += ["--data-dir", str(settings.data_dir), "--key-file", str(settings.keys)]
-    if settings.database_url:
-        command += ["--database-url", settings.database_url]
-    if settings.blob_url:
-        command += ["--blob-url", settings.blob_url]
-    if settings.scheduler:
-        command += ["--scheduler", settings.scheduler]
-    return command
+def worker_environment(settings: Settings) -> dict[str, str]:
+    """The settings that a worker shares: an address may hold a password, which argv would show."""
+    shared = {
+        "KEY_FILE": str(settings.keys),
+        "DATABASE_URL": settings.database_url,
+        "BLOB_URL": settings.blob_url,
+        "SCHEDULER": settings.scheduler,
+    }
+    return {f"{ENVIRONMENT_PREFIX}{name}": value for name, value in shared.items() if value}
 
 
 def _first_start(services: Services, address: str) -> None:

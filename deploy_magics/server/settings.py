@@ -14,7 +14,7 @@ from deploy_magics.errors import UsageError
 
 MIB = 1 << 20
 DEFAULT_PORT = 8800
-_PREFIX = "DEPLOY_MAGICS_SERVER_"
+ENVIRONMENT_PREFIX = "DEPLOY_MAGICS_SERVER_"
 
 
 def default_data_dir() -> Path:
@@ -82,7 +82,7 @@ class Settings:
         defaults = cls()
         given: dict[str, Any] = {}
         for name in cls.__dataclass_fields__:
-            text = environ.get(_PREFIX + name.upper())
+            text = environ.get(ENVIRONMENT_PREFIX + name.upper())
             if text:
                 given[name] = _read(name, text, getattr(defaults, name))
         given.update({name: value for name, value in options.items() if value is not None})
@@ -99,7 +99,7 @@ def _read(name: str, text: str, default: Any) -> Any:
         if isinstance(default, int | float):
             return type(default)(text)
     except ValueError as error:
-        raise UsageError(f"{_PREFIX}{name.upper()}={text!r} is not a number.") from error
+        raise UsageError(f"{ENVIRONMENT_PREFIX}{name.upper()}={text!r} is not a number.") from error
     if isinstance(default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text

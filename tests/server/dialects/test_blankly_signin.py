@@ -90,7 +90,7 @@ def test_a_browser_is_sent_nowhere_else(client: TestClient, ann: Principal, pass
 
 
 def test_loopback_is_where_it_may_go() -> None:
-    for place in ("http://127.0.0.1:8/x?y=1", "http://localhost:80/", "http://[::1]:80/"):
+    for place in ("http://127.0.0.1:8/x?y=1", "http://localhost:80/"):
         assert checked_redirect(place) == place
 
 
