@@ -78,6 +78,8 @@ def stop() -> bool:
             return False
         _stop_runs(found)
         _end(found.pid, found.created)
+        for child in _children:
+            child.poll()
         return True
 
 

@@ -78,7 +78,7 @@ def backtest_on_platform(
             f"{here.base_url} took the backtest, but does not say how it ends.",
             "Its own pages do.",
         )
-    run = here.run(accepted.run_id)
+    run = Run(accepted.run_id, "backtest", "queued")
     if background:
         return RemoteHandle(here, job, run)
     try:

@@ -3,6 +3,7 @@
 import _thread
 import json
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from deploy_magics.actions import embedded, workspace
-from deploy_magics.errors import ModelFailedError, RunCancelledError
+from deploy_magics.actions import embedded, session, workspace
+from deploy_magics.errors import DeployMagicsError, ModelFailedError, RunCancelledError
 from deploy_magics.executor.environment import ensure_environment
 
 LONG = 120.0  # seconds that anything here may take on a busy machine
@@ -77,11 +78,29 @@ def until(true: Callable[[], Any]) -> Any:
     raise AssertionError("it did not come to pass")
 
 
-def interrupted(shell: Any, cell: str, when: Callable[[], Any]) -> RunCancelledError:
-    """Run a cell, interrupt it as soon as ``when`` is true, and return what it raised."""
-    threading.Thread(target=lambda: (until(when), _thread.interrupt_main()), daemon=True).start()
-    with pytest.raises(RunCancelledError) as caught:
-        shell.run_cell(cell)
+def interrupted(shell: Any, cell: str, marker: Path, waiting: str) -> RunCancelledError:
+    """Run a cell, interrupt it once its model runs and we wait for it, return what it raised.
+
+    Args:
+        waiting: the function that waits; an interrupt before it is another case.
+    """
+    main = threading.get_ident()
+
+    def due() -> bool:
+        frame = sys._current_frames()[main]
+        names = set()
+        while frame is not None:
+            names.add(frame.f_code.co_name)
+            frame = frame.f_back  # type: ignore[assignment]
+        return marker.exists() and waiting in names
+
+    thread = threading.Thread(target=lambda: (until(due), _thread.interrupt_main()))
+    thread.start()
+    try:
+        with pytest.raises(RunCancelledError) as caught:
+            shell.run_cell(cell)
+    finally:
+        thread.join()
     return caught.value
 
 
@@ -182,7 +201,7 @@ def test_an_interrupt_ends_a_run_and_all_that_it_started(
     road: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     marker = tmp_path / "pid"
-    error = interrupted(road, f"%%backtest --name Endless\n{endless(marker)}", marker.exists)
+    error = interrupted(road, f"%%backtest --name Endless\n{endless(marker)}", marker, "_follow")
     assert "stopped" in str(error)
     pid = int(marker.read_text())
     until(lambda: not psutil.pid_exists(pid))
@@ -192,7 +211,7 @@ def test_an_interrupt_ends_a_run_and_all_that_it_started(
 def test_an_interrupt_ends_a_run_on_the_platform(road: Any, tmp_path: Path) -> None:
     marker = tmp_path / "pid"
     cell = f"%%backtest --name Far --on platform\n{endless(marker)}"
-    error = interrupted(road, cell, marker.exists)
+    error = interrupted(road, cell, marker, "watched")
     assert "was stopped on the platform" in str(error)
     pid = int(marker.read_text())
     until(lambda: not psutil.pid_exists(pid))
@@ -236,3 +255,43 @@ def test_projects(road: Any) -> None:
     assert made["RSI Models"].description == "Bots"
     assert "→" in repr(again)
     workspace.current().project_id = ""
+
+
+LOOKED_AT = (
+    "%deploy_login",
+    "%deploy_projects",
+    "%deploy_versions",
+    "%deploy_status --all",
+    "%deploy_logs --run nothing",
+    "%%model --name Bot --zip model.zip --save out\nx = 1\n",
+    "%deploy_rollback",
+    "%xmode Verbose",
+    "%deploy_stop --run nothing",
+    "undefined_name",
+)
+
+
+def test_a_token_is_in_no_output_no_history_and_no_file_but_its_own(
+    road: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, token = session.address()
+    shown = ""
+    for cell in LOOKED_AT:
+        try:
+            made = road.run_cell(cell)
+            shown += repr(made) + getattr(made, "_repr_html_", str)()
+        except (DeployMagicsError, NameError) as error:
+            shown += str(error) + "".join(getattr(error, "_render_traceback_", list)())
+    captured = capsys.readouterr()
+    assert token not in shown + captured.out + captured.err
+    assert token not in "\n".join(road.history_manager.input_hist_raw)
+    assert token not in repr(session.client()) + repr(vars(session.client()._auth).keys())
+    found = embedded.running()
+    assert found is not None
+    home = Path(found.data_dir).parent
+    holding = [
+        path.name
+        for path in [*home.rglob("*"), *Path().rglob("*")]
+        if path.is_file() and token.encode() in path.read_bytes()
+    ]
+    assert holding == ["embedded.json"]
