@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ import pytest
 from deploy_magics.errors import ModelFailedError, RunCancelledError, UsageError
 from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
-from deploy_magics.executor.local import run_backtest
+from deploy_magics.executor.local import Limits, run_backtest
 from deploy_magics.executor.result import BacktestResult
 from deploy_magics.executor.sweep import SweepResult, sweep
 from deploy_magics.executor.sweep_grid import constants_of
@@ -242,6 +243,48 @@ def test_an_interrupt_ends_the_real_runs(real: Runner) -> None:
     assert len(caught.value.partial) == 2  # type: ignore[attr-defined]
     runners = [p for p in psutil.Process(os.getpid()).children(recursive=True) if _runs(p)]
     assert runners == []
+
+
+def test_a_batch_that_is_killed_loses_nothing(real: Runner) -> None:
+    killed: list[int] = []
+
+    def kill(done: int, total: int, note: str) -> None:
+        if done == 1 and not killed:
+            for process in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if "batch" in process.cmdline():
+                        process.kill()
+                        killed.append(process.pid)
+
+    result = real({"LOW": range(20, 40)}, on_progress=kill)
+    assert sorted(result.table["LOW"]) == list(range(20, 40))
+    assert result.errors.empty
+
+
+def test_a_model_that_ends_its_process_fails_alone(
+    rsi_model: Model,
+    rsi_prices: PriceSet,
+    rsi_args: dict[str, Any],
+    blankly_environment: Environment,
+    store: PointStore,
+) -> None:
+    text = "import os\nCODE = 0\nif CODE:\n    os._exit(CODE)\n" + rsi_model.read("bot.py").decode()
+    result = sweep(
+        Model.build("Ends", text, requirements=rsi_model.requirements),
+        {"CODE": [0, 3]},
+        prices=rsi_prices,
+        args=rsi_args,
+        environment=blankly_environment,
+        store=store,
+    )
+    assert result.errors["CODE"].tolist() == [3]
+    assert "exit code 3" in result.errors["error"].iloc[0]
+
+
+def test_with_limits_each_run_has_a_guard(real: Runner) -> None:
+    result = real({"LOW": [30]}, limits=Limits(seconds=600.0))
+    assert result.errors.empty
+    assert result.table["trades"].iloc[0] > 3
 
 
 def _runs(process: psutil.Process) -> bool:
