@@ -20,6 +20,7 @@ PROGRAMS = HERE / "programs"
 CACHE = HERE.parent / ".cache" / "benchmarks"
 LIBRARY = ("blankly==1.18.25b0", "numpy<2")
 PEER_PYTHON = "3.11"
+BESIDE = {"backtrader": ("pandas",)}  # what its users read their prices with
 CUT = "# ---- below"
 
 
@@ -52,7 +53,7 @@ class Setting:
 
         # freqtrade needs a package that was only ever published as source
         os.environ["DEPLOY_MAGICS_BUILD"] = "sdnotify"
-        made = ensure_environment(PEER_PYTHON, [name])
+        made = ensure_environment(PEER_PYTHON, [name, *BESIDE.get(name, ())])
         self._note(made, name)
         return made
 
