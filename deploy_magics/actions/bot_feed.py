@@ -159,12 +159,16 @@ class Feed:
         """Read again soon."""
         self._wake.set()
 
-    def close(self) -> None:
-        """End the thread and the websocket; safe to call twice and from any thread."""
+    def end(self) -> None:
+        """Read no more; does not wait for the reading that is going on."""
         self._end.set()
         self._wake.set()
+
+    def close(self, wait: float = 10.0) -> None:
+        """End the thread and the websocket; safe to call twice and from any thread."""
+        self.end()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
-            self._thread.join(10)
+            self._thread.join(wait)
 
     def _run(self) -> None:
         try:

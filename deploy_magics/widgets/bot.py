@@ -57,10 +57,12 @@ class BotWatch(anywidget.AnyWidget):
         for feed in self.feeds.values():
             feed.start()
 
-    def stop(self) -> None:
+    def stop(self, wait: float = 10.0) -> None:
         """Read no more; what was last seen stays."""
         for feed in self.feeds.values():
-            feed.close()
+            feed.end()
+        for feed in self.feeds.values():
+            feed.close(wait)
         with contextlib.suppress(Exception):  # the front end may be gone already
             self.ended = True
 
@@ -142,4 +144,4 @@ def _wait_for_first(seen: BotWatch, seconds: float) -> None:
 @atexit.register
 def _close_all() -> None:
     for each in list(_open):
-        each.stop()
+        each.stop(wait=0.5)  # a kernel that ends waits for no bot
