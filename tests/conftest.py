@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from deploy_magics.server.store.database import Store
-from deploy_magics.server.store.migrate import head, migrate
+from deploy_magics.server.store.migrate import HEAD, migrate
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 DATABASES = ["sqlite", *(["postgresql"] if (POSTGRES / "postgres").exists() else [])]
@@ -131,7 +131,7 @@ def migrated_postgresql(postgresql: str) -> Callable[[], str]:
             ).fetchall()
             tables = ", ".join(f'"{name}"' for (name,) in names if name != "alembic_version")
             connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-            connection.execute("UPDATE alembic_version SET version_num = %s", (head(),))
+            connection.execute("UPDATE alembic_version SET version_num = %s", (HEAD,))
         return url
 
     return make

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import inspect, select, text
+from sqlalchemy import select, text
 
 from deploy_magics.errors import DeployMagicsError
 from deploy_magics.server.services import KEY_ID
@@ -15,7 +15,7 @@ from deploy_magics.server.settings import Settings
 from deploy_magics.server.store.blobs import BlobStore
 from deploy_magics.server.store.database import Store
 from deploy_magics.server.store.keys import Keys
-from deploy_magics.server.store.migrate import head
+from deploy_magics.server.store.migrate import HEAD, version_of
 from deploy_magics.server.store.tables import Meta, Revision, RunInput
 
 # below it two connections that write and checkpoint at one instant can damage a WAL database
@@ -62,10 +62,10 @@ def _disk(settings: Settings) -> Finding:
 
 def _database(settings: Settings, store: Store) -> Iterator[Finding]:
     with store.read() as session:
-        if not inspect(session.connection()).has_table("alembic_version"):
+        version = version_of(session.connection())
+        if version is None:
             yield Finding("error", "The database is empty: start with deploy-magics serve.")
             return
-        version = session.scalar(text("SELECT version_num FROM alembic_version"))
         if store.is_sqlite:
             answer = session.scalar(text("PRAGMA quick_check"))
             yield Finding("ok" if answer == "ok" else "error", f"Database: {answer}")
@@ -74,8 +74,8 @@ def _database(settings: Settings, store: Store) -> Iterator[Finding]:
             *session.scalars(select(Revision.sha256).where(Revision.sha256.is_not(None))),
             *session.scalars(select(RunInput.sha256)),
         }
-    current = version == head()
-    yield Finding("ok" if current else "warning", f"Schema {version} (this program: {head()})")
+    current = version == HEAD
+    yield Finding("ok" if current else "warning", f"Schema {version} (this program: {HEAD})")
     yield _keys(settings, key_id.value if key_id else None)
     yield from _blobs(settings, {str(name) for name in wanted})
 

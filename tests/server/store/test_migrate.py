@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from deploy_magics.errors import DeployMagicsError, ServiceError
 from deploy_magics.server.services import Services
 from deploy_magics.server.settings import Settings
-from deploy_magics.server.store import migrate as module
 from deploy_magics.server.store import tables_signals
 from deploy_magics.server.store.database import Store
-from deploy_magics.server.store.migrate import head, migrate
+from deploy_magics.server.store.migrate import HEAD, config, migrate
 
 
 @pytest.fixture
@@ -30,7 +31,11 @@ def store(database_url: str) -> Iterator[Store]:
 def test_the_migrations_make_the_tables_of_the_code(store: Store) -> None:
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection)
-        assert context.get_current_revision() == head()
+        assert (
+            context.get_current_revision()
+            == HEAD
+            == ScriptDirectory.from_config(config()).get_current_head()
+        )
         assert compare_metadata(context, tables_signals.Base.metadata) == []
 
 
@@ -44,13 +49,13 @@ def test_one_that_fails_half_way_leaves_no_table(
 ) -> None:
     """By default SQLite would keep the tables that were made before the failure."""
     store = Store(f"sqlite:///{tmp_path / 'fresh.sqlite'}")
-    upgrade: Callable[..., None] = module.command.upgrade
+    upgrade: Callable[..., None] = command.upgrade
 
     def fails(*arguments: object) -> None:
         upgrade(*arguments)
         raise RuntimeError("power failed")
 
-    monkeypatch.setattr(module.command, "upgrade", fails)
+    monkeypatch.setattr(command, "upgrade", fails)
     with pytest.raises(RuntimeError):
         migrate(store)
     with store.engine.connect() as connection:
