@@ -7,6 +7,7 @@ as such, with what it said last, and does not keep the others waiting.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +15,13 @@ from datetime import datetime
 from typing import Any
 
 from .. import credentials
-from ..errors import DeployMagicsError, NotFoundError, NotSignedInError, UnreachableError
+from ..errors import (
+    DeployMagicsError,
+    NotFoundError,
+    NotSignedInError,
+    UnreachableError,
+    UsageError,
+)
 from ..platforms.blankly import BlanklyClient
 from ..platforms.blankly_types import ModelInfo, Project, Run, Version
 from . import embedded
@@ -22,6 +29,7 @@ from .session import EMBEDDED, chosen
 
 PATIENCE = 2.0  # seconds: a panel asks again soon
 RUNS_SHOWN = 20
+UBIOPS_EVERY = 15.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,18 @@ class Overviews:
 
         Raises:
             NotFoundError: nobody is signed in to that account.
+            UsageError: its platform is not one that the panel can change things on.
         """
         for account in accounts():
             if account.id == account_id:
                 if account.embedded and not account.token:
                     raise UnreachableError(
                         "The server on this machine does not run.", "Start it in the panel."
+                    )
+                if account.platform != "blankly":
+                    raise UsageError(
+                        f"The panel only shows what is on {account.platform}.",
+                        "The magics change it; %deploy --help lists them.",
                     )
                 return self._client(account)
         raise NotFoundError(f"Nobody is signed in to {account_id!r}.", "Sign in first.")
@@ -86,7 +100,14 @@ class Overviews:
             if account.embedded and not account.token:
                 raise UnreachableError("It is not running.")
             if account.platform == "ubiops":
-                projects = _ubiops_projects(account)
+                from .overview_ubiops import ubiops_projects
+
+                # many requests: not at each of the panel's questions
+                if not etag or time.time() - float(etag) > UBIOPS_EVERY:
+                    etag, projects = (
+                        str(time.time()),
+                        ubiops_projects(account.server, account.token),
+                    )
             else:
                 answer, etag = self._client(account).overview(etag)
                 projects = projects if answer is None else nested(answer)
@@ -158,10 +179,12 @@ def _version(answer: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
     return {
         "id": version.id,
         "number": version.number or 0,
+        "name": f"v{version.number}",
         "description": version.description,
         "createdAt": seconds(version.created_at),
         "plan": version.plan,
         "state": version.state or None,
+        "status": "",
         "runs": [run_shape(run) for run in own[:RUNS_SHOWN]],
     }
 
@@ -186,28 +209,6 @@ def run_shape(run: Run) -> dict[str, Any]:
     }
 
 
-def seconds(moment: datetime | None) -> float | None:
+def seconds(at: datetime | None) -> float | None:
     """Seconds since the epoch."""
-    return moment.timestamp() if moment is not None else None
-
-
-def _ubiops_projects(account: Account) -> list[dict[str, Any]]:
-    """A UbiOps account's projects and deployments, in the panel's words."""
-    from ..platforms.ubiops import UbiopsClient
-
-    client = UbiopsClient(account.server, account.token)
-    found = []
-    for project in client.projects():
-        models = [
-            {
-                "id": f"{project.name}/{deployment.name}",
-                "name": deployment.name,
-                "description": deployment.description or "",
-                "versions": [],
-            }
-            for deployment in client.deployments(project.name)
-        ]
-        found.append(
-            {"id": project.name, "name": project.name, "description": "", "models": models}
-        )
-    return found
+    return at.timestamp() if at is not None else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, get_args
 
 from jupyter_server.utils import url_path_join
-from tornado.web import Application, authenticated
+from tornado.web import Application, HTTPError, authenticated
 
-from ..actions.login import login, logout
+from ..actions.login import Platform, login, logout
 from ..actions.overview import Overviews, run_shape
 from ..actions.payload import local_payload, local_runs, remote_payload
 from ..actions.session import EMBEDDED
@@ -29,9 +29,12 @@ class Accounts(ActionHandler):
     async def post(self) -> None:
         """Sign in; without an address, to the server on this machine."""
         server, token = self.field("server", ""), self.field("token", "")
+        platform = self.field("platform", "blankly")
+        if platform not in get_args(Platform):
+            raise HTTPError(400, f"There is no platform {platform!r}.")
 
         def work() -> None:
-            login(server or None, token=token or None)
+            login(server or None, platform=platform, token=token or None)  # type: ignore[arg-type]
 
         await self.answer(work)
 

@@ -4,7 +4,7 @@ import { ILogs, IOptions, IOverview, IResult, IRun, IVersion } from './types';
 /** The routes of the server extension, one function each. */
 export interface IApi {
   overview(): Promise<IOverview>;
-  signIn(server: string, token: string): Promise<void>;
+  signIn(server: string, token: string, platform?: string): Promise<void>;
   signOut(account: string): Promise<void>;
   createProject(account: string, name: string, description: string): Promise<void>;
   run(account: string, version: string): Promise<IRun>;
@@ -25,7 +25,8 @@ export interface IApi {
 
 export const api: IApi = {
   overview: () => request('overview'),
-  signIn: (server, token) => request('accounts', 'POST', { server, token }),
+  signIn: (server, token, platform = 'blankly') =>
+    request('accounts', 'POST', { server, token, platform }),
   signOut: account => request(`accounts${query({ account })}`, 'DELETE'),
   createProject: (account, name, description) =>
     request(`projects${query({ account })}`, 'POST', { name, description }),

@@ -157,10 +157,12 @@ function modelNode(account: IAccount, model: IModel, now?: number): INode {
 function versionNode(account: IAccount, version: IVersion, now?: number): INode {
   return {
     selection: { kind: 'version', account: account.id, id: version.id },
-    label: `v${version.number}`,
+    label: version.name,
     detail: version.description,
+    state: version.status ? version.state : null,
+    stateText: version.status,
     time: ago(version.createdAt, now),
-    words: `v${version.number} ${version.description} ${version.plan}`,
+    words: `${version.name} ${version.description} ${version.plan}`,
     children: version.runs.map(run => runNode(account, version, run, now))
   };
 }

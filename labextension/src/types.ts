@@ -18,10 +18,13 @@ export interface IRun {
 export interface IVersion {
   id: string;
   number: number;
+  name: string;
   description: string;
   createdAt: number | null;
   plan: string;
   state: RunState | null;
+  /** The state in the platform's own word, where it has versions without runs. */
+  status: string;
   runs: IRun[];
 }
 

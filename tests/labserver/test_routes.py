@@ -139,6 +139,47 @@ async def test_signing_out_forgets_the_token(jp_fetch: Any, platform: Any) -> No
     assert credentials.load("ubiops", "https://ubi.example") is None
 
 
+async def test_a_ubiops_account_is_shown_and_left_alone(
+    jp_fetch: Any, home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from deploy_magics import credentials
+    from deploy_magics.actions import overview_ubiops
+    from deploy_magics.platforms import ubiops_types
+
+    class Client:
+        def __init__(self, server: str, token: str) -> None:
+            assert (server, token) == ("https://ubi.example", "Token secret")
+
+        def projects(self) -> list[Any]:
+            return [ubiops_types.Project("demo")]
+
+        def deployments(self, project: str) -> list[Any]:
+            return [ubiops_types.Deployment("d1", "rsi", project)]
+
+        def versions(self, project: str, name: str) -> list[Any]:
+            return [ubiops_types.Version("1", name, "v1", "available")]
+
+    monkeypatch.setattr(overview_ubiops, "UbiopsClient", Client)
+    credentials.save("ubiops", "https://ubi.example", "me@ubi.example", "Token secret")
+    account = (await get(jp_fetch, "overview"))["accounts"][0]
+    assert account["state"] == "online"
+    version = account["projects"][0]["models"][0]["versions"][0]
+    assert (version["name"], version["state"], version["status"]) == (
+        "v1",
+        "succeeded",
+        "available",
+    )
+    with pytest.raises(HTTPClientError) as caught:
+        await post(jp_fetch, "versions/v1/run", account=account["id"])
+    assert caught.value.code == 400
+
+
+async def test_a_platform_that_nobody_knows_is_refused(jp_fetch: Any, home: Any) -> None:
+    with pytest.raises(HTTPClientError) as caught:
+        await post(jp_fetch, "accounts", {"platform": "else", "token": "x"})
+    assert caught.value.code == 400
+
+
 @pytest.mark.parametrize("action", ["backtest", "deploy"])
 async def test_dialogs_offer_the_options_of_the_magics(jp_fetch: Any, action: str) -> None:
     offered = await get(jp_fetch, "options", action)

@@ -20,10 +20,12 @@ export function version(number: number, runs: IRun[] = [], description = ''): IV
   return {
     id: `version-${number}`,
     number,
+    name: `v${number}`,
     description,
     createdAt: 900 + number,
     plan: 'nano',
     state: null,
+    status: '',
     runs
   };
 }

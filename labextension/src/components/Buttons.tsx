@@ -77,10 +77,10 @@ export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JS
 export function VersionButtons({ found, model }: { found: IFound; model: OverviewModel }): JSX.Element {
   const { account, version, run } = found;
   const siblings = found.model?.versions ?? [];
-  if (!account || !version || run) {
+  if (!account || !version || run || account.platform !== 'blankly') {
     return <></>;
   }
-  const name = `${found.model?.name} v${version.number}`;
+  const name = `${found.model?.name} ${version.name}`;
   const newest = siblings.every(each => each.number <= version.number);
   const going = version.runs.some(each => each.kind === 'live' && !ENDED.has(each.state));
   return (

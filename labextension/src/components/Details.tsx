@@ -46,10 +46,10 @@ function titleOf(found: IFound): string {
   const { account, project, model, version, run } = found;
   if (run) {
     const kind = run.kind === 'live' ? 'Live run' : 'Backtest';
-    return `${kind} of ${model?.name} v${version?.number}`;
+    return `${kind} of ${model?.name} ${version?.name}`;
   }
   if (version) {
-    return `${model?.name} v${version.number}`;
+    return `${model?.name} ${version.name}`;
   }
   return model?.name ?? project?.name ?? host(account?.server ?? '');
 }

@@ -49,7 +49,10 @@ function Contents({ model, actions, server }: IPanelProps): JSX.Element {
       </>
     );
   }
-  const online = signedIn.filter(account => account.state === 'online');
+  // on other platforms the panel shows, and the magics change
+  const online = signedIn.filter(
+    account => account.state === 'online' && account.platform === 'blankly'
+  );
   const rows = rowsOf(overview, query, toggled);
   const toggle = (key: string) => {
     const next = new Set(toggled);

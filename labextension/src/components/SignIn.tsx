@@ -14,12 +14,15 @@ interface ISignInProps {
 export function SignIn({ model, server, welcome, onDone }: ISignInProps): JSX.Element {
   const [address, setAddress] = React.useState(server);
   const [token, setToken] = React.useState('');
+  const [platform, setPlatform] = React.useState('blankly');
   const [other, setOther] = React.useState(!welcome || server !== '');
   const busy = model.pending !== '';
 
   const signIn = async (to: string, secret: string) => {
     const label = to ? `Signing in to ${to}` : 'Starting the server on this machine';
-    await model.perform(label, () => model.api.signIn(to, secret));
+    await model.perform(label, () =>
+      secret ? model.api.signIn(to, secret, platform) : model.api.signIn(to, secret)
+    );
     if (model.problem === null) {
       setToken('');
       onDone?.();
@@ -58,12 +61,25 @@ export function SignIn({ model, server, welcome, onDone }: ISignInProps): JSX.El
       </button>
       <form id="dm-sign-in-form" className="dm-Form" hidden={!other} onSubmit={submit}>
         <label>
+          Platform
+          <select
+            className="jp-mod-styled"
+            value={platform}
+            onChange={event => setPlatform(event.target.value)}
+          >
+            <option value="blankly">deploy_magics or Blankly</option>
+            <option value="ubiops">UbiOps</option>
+          </select>
+        </label>
+        <label>
           Server address
           <input
             className="jp-mod-styled"
             type="url"
-            required
-            placeholder="https://deploy.example"
+            required={platform === 'blankly'}
+            placeholder={
+              platform === 'ubiops' ? 'https://api.ubiops.com/v2.1' : 'https://deploy.example'
+            }
             value={address}
             onChange={event => setAddress(event.target.value)}
           />
