@@ -7,10 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
-from deploy_magics.executor.trades import pair_orders
-
 Json = dict[str, Any]
 
 
@@ -45,6 +41,11 @@ class Trade:
 
 def trades_of(orders: Iterable[Json]) -> list[Trade]:
     """The orders' lots put together again: one trade for each entry, by its time."""
+    # pandas is a third of a server's start, and most servers show no bot
+    import pandas as pd
+
+    from deploy_magics.executor.trades import pair_orders
+
     found: dict[tuple[str, float, float], Trade] = {}
     table = pair_orders(orders).sort_values("entry_time", kind="stable")
     for row in table.itertuples():
