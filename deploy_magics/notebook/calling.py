@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterable
 
 from deploy_magics.notebook import knowledge
-from deploy_magics.notebook.expressions import ExpressionWalker, file_tokens, literal
+from deploy_magics.notebook.expressions import ExpressionWalker, is_namespace, literal
 from deploy_magics.notebook.objects import NOTHING, Arguments, Obj, Value, union
+from deploy_magics.notebook.paths import file_tokens, path_parts
 
 Functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+_FIELD_NAME = re.compile(r"\{([A-Za-z_]\w*)")
 _QUERY_NAME = re.compile(r"@([A-Za-z_]\w*)")
 _FROM_INSIDE = frozenset({"get", "pop", "popitem", "popleft", "setdefault", "values", "items"})
 _TYPES = frozenset({"list", "dict", "set", "bytearray", "object"})
@@ -36,6 +38,7 @@ class CallWalker(ExpressionWalker):
             self.accessor(func.attr)
             arguments = self.arguments(node)
             self.query_names(func.attr, node)
+            self.format_names(func, node)
             self.files(func.attr, node)
             return self.call_method(receiver, func.attr, node, arguments, thrown)
         callee = self.ev(func)
@@ -70,6 +73,8 @@ class CallWalker(ExpressionWalker):
         for obj in callee:
             if obj.kind == "module":
                 results.append(self.call_module(obj.name, arguments, thrown))
+            elif obj.kind == "method":
+                results.append(self.call_bound(obj, arguments, thrown))
             elif obj.kind in ("function", "class", "symbol", "result"):
                 results.append(self.call_known(obj, arguments, thrown))
             elif obj.kind == "instance" and self.element(frozenset({obj}), "__call__"):
@@ -78,13 +83,33 @@ class CallWalker(ExpressionWalker):
                 results.append(self.call_unknown(frozenset({obj}), arguments, thrown))
         return union(results)
 
+    def call_bound(self, method: Obj, arguments: Arguments, thrown: bool) -> Value:
+        """``put`` of ``put = book.put``."""
+        results = []
+        for owner in method.under("__self__"):
+            if owner.kind == "instance":
+                results.append(self.method_of(owner, method.info, arguments, thrown))
+            else:
+                receiver = frozenset({owner})
+                results.append(
+                    self.call_unknown_method(receiver, method.info, arguments, thrown, False)
+                )
+        return union(results)
+
     def call_unknown(self, callee: Value, arguments: Arguments, thrown: bool) -> Value:
         self.touch(arguments.all)
         self.consume(arguments.all)
         self.invoke(arguments.all | callee)
         if thrown and callee:
             self.change(callee)
-        return frozenset({self.fresh("opaque")})
+        return self.unknown_result("", arguments)
+
+    def unknown_result(self, name: str, arguments: Arguments) -> Value:
+        """It may keep the functions that it was given, for later."""
+        made = frozenset({self.fresh("opaque", name)})
+        kept = frozenset(obj for obj in arguments.all if obj.kind in ("function", "method"))
+        self.hold(made, None, kept)
+        return made
 
     def method_of(self, obj: Obj, name: str, arguments: Arguments, thrown: bool) -> Value:
         """A method of an instance whose class is known."""
@@ -93,7 +118,12 @@ class CallWalker(ExpressionWalker):
         if not methods:
             return self.call_unknown_method(receiver, name, arguments, thrown, False)
         full = arguments.with_first(receiver)
-        return union([self.call_known(method, full, thrown) for method in methods])
+        return union(
+            [
+                self.call_known(m, arguments if m.info == "staticmethod" else full, thrown)
+                for m in methods
+            ]
+        )
 
     def call_method(
         self, receiver: Value, name: str, node: ast.Call, arguments: Arguments, thrown: bool
@@ -107,7 +137,9 @@ class CallWalker(ExpressionWalker):
                 results.append(self.method_of(obj, name, arguments, thrown))
             elif obj.kind == "class":
                 for method in self.class_attribute(obj, name):
-                    results.append(self.call_value(frozenset({method}), arguments, thrown))
+                    own = method.kind == "function" and method.info == "classmethod"
+                    full = arguments.with_first(frozenset({obj})) if own else arguments
+                    results.append(self.call_value(frozenset({method}), full, thrown))
             else:
                 unknown.add(obj)
         if unknown or not receiver:
@@ -136,8 +168,10 @@ class CallWalker(ExpressionWalker):
         keywords = frozenset({"inplace"} if inplace else ())
         changes = knowledge.changes_receiver(name, thrown, keywords)
         changed = frozenset(obj for obj in receiver if changes or obj.kind == "random")
+        if arguments.keywords.get("out"):
+            self.change(arguments.keywords["out"])
         if changed:
-            self.change(changed)
+            self.change(changed | self.wrapped(changed))
             if name not in knowledge.KEEPS_NOTHING:
                 self.hold(changed, None, arguments.all)
         if name == "shuffle" and arguments.places:
@@ -147,12 +181,20 @@ class CallWalker(ExpressionWalker):
         if name not in ("append", "extend", "add", "update", "insert"):
             self.invoke(receiver)
         self.consume(arguments.all)
+        inside = self.contents(receiver) if name in _FROM_INSIDE else NOTHING
+        if name in ("items", "popitem", "values"):
+            pair = frozenset({self.fresh("plain")})
+            self.hold(pair, None, inside)
+            outer = frozenset({self.fresh("plain")})
+            self.hold(outer, None, pair if name == "items" else inside)
+            return outer
         if name in _FROM_INSIDE:
-            inside = self.contents(receiver)
             return inside | union(arguments.places[1:])
         if name == "copy":
             return frozenset({self.copy_of(receiver)}) if receiver else NOTHING
-        return frozenset({self.fresh("opaque")}) if receiver or arguments.all else NOTHING
+        if not receiver and not arguments.all:
+            return NOTHING
+        return self.unknown_result("", arguments)
 
     def call_module(self, name: str, arguments: Arguments, thrown: bool) -> Value:
         """A function of a module, by its qualified name."""
@@ -192,6 +234,10 @@ class CallWalker(ExpressionWalker):
             if made.kind == "iterator":
                 self.consume(arguments.all)
             return frozenset({made})
+        if arguments.keywords.get("out"):
+            self.change(arguments.keywords["out"])
+        if name.rpartition(".")[2][:1].isupper() and name not in knowledge.COPIES:
+            return self.construct(name, arguments)
         self.touch(arguments.all)
         self.consume(arguments.all)
         self.invoke(arguments.all)
@@ -206,17 +252,24 @@ class CallWalker(ExpressionWalker):
             return self.contents(arguments.all)
         if name in knowledge.PLAIN_RESULT:
             return NOTHING
-        if name == "open" or name.startswith("io."):
+        if name == "open":
             return frozenset({self.fresh("iterator", name)})
-        made = self.fresh("opaque", name)
-        if name.rpartition(".")[2][:1].isupper():
-            self.hold(frozenset({made}), None, arguments.all)  # a class keeps what it is given
+        return self.unknown_result(name, arguments)
+
+    def construct(self, name: str, arguments: Arguments) -> Value:
+        """A class keeps what it is given; functions are called later."""
+        kind = "iterator" if name.startswith("io.") else "opaque"
+        made = self.fresh("random" if name in knowledge.RANDOM_SOURCES else kind, name)
+        functions = frozenset(a for a in arguments.all if a.kind in ("function", "method"))
+        self.touch(arguments.all - functions)
+        self.hold(frozenset({made}), None, arguments.all)
         return frozenset({made})
 
     def call_builtin(self, name: str, node: ast.Call, thrown: bool) -> Value:
         if name in ("eval", "exec") and node.args:
-            if self.run_text(name, node):
-                return frozenset({self.fresh("opaque")}) if name == "eval" else NOTHING
+            value = self.run_text(name, node)
+            if value is not None:
+                return value
             if name == "exec":
                 self.unknown_code()
         if name == "globals" or (name in ("locals", "vars") and not node.args):
@@ -225,6 +278,8 @@ class CallWalker(ExpressionWalker):
         if name == "super" and not node.args:
             return self.super_value()
         arguments = self.arguments(node)
+        if name == "vars":
+            return arguments.all
         if name in ("setattr", "delattr", "getattr") and len(node.args) > 1:
             self.touch(arguments.places[0])
             key = literal(node.args[1])
@@ -240,17 +295,19 @@ class CallWalker(ExpressionWalker):
     def super_value(self) -> Value:
         return NOTHING
 
-    def run_text(self, name: str, node: ast.Call) -> bool:
-        """Literal code is gone through in place; False where it is not literal."""
+    def run_text(self, name: str, node: ast.Call) -> Value | None:
+        """Literal code is gone through in place; None where it is not literal."""
         text = literal(node.args[0])
         if not isinstance(text, str) or len(node.args) > 1 or node.keywords:
-            return False
+            return None
         try:
-            tree = ast.parse(text.strip() if name == "eval" else text)
+            if name == "eval":
+                return self.ev(ast.parse(text.strip(), mode="eval").body)
+            body = ast.parse(text).body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-        self.statements(tree.body)
-        return True
+            return None
+        self.statements(body)
+        return NOTHING
 
     def unknown_code(self) -> None:
         """``exec`` of a text that is not there to be read."""
@@ -271,6 +328,16 @@ class CallWalker(ExpressionWalker):
                     for name in _QUERY_NAME.findall(part.value):
                         self.touch(self.read(name))
 
+    def format_names(self, func: ast.Attribute, node: ast.Call) -> None:
+        """Names that ``"{x}".format(**globals())`` reads."""
+        text = literal(func.value)
+        if not isinstance(text, str) or func.attr not in ("format", "format_map"):
+            return
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if any(is_namespace(child) for child in given):
+            for name in _FIELD_NAME.findall(text):
+                self.touch(self.read(name))
+
     def files(self, name: str, node: ast.Call) -> None:
         """Tells of files read or written, by the words that stand where the path does."""
         writes, reads = name in knowledge.WRITES_FILE, name in knowledge.READS_FILE
@@ -282,5 +349,4 @@ class CallWalker(ExpressionWalker):
             writes = any(isinstance(m, str) and set("wax+") & set(m) and len(m) < 4 for m in mode)
             reads = not writes
         if writes or reads:
-            tokens = file_tokens(node)
-            self.access_file(tokens, writes=writes)
+            self.access_file(file_tokens(*path_parts(name, node)), writes=writes)

@@ -31,8 +31,8 @@ class Closure:
     lost: list[Lost] = field(default_factory=list)
     plain: set[str] = field(default_factory=set)
     """Names read that no statement binds: builtins, and those of the notebook itself."""
-    _upto: dict[tuple[Obj, bool], int] = field(default_factory=dict)
-    _called: dict[tuple[Obj, int], int] = field(default_factory=dict)
+    _upto: dict[tuple[Obj, bool], tuple[int, int]] = field(default_factory=dict)
+    _called: dict[tuple[Obj, int], tuple[int, int]] = field(default_factory=dict)
     _functions: dict[Obj, dict[Obj, int]] = field(default_factory=dict)
     _later: list[tuple[int, Need, str]] = field(default_factory=list)
 
@@ -75,47 +75,48 @@ class Closure:
             self._need(need, record.place, reader, found)
         self.lost += [Lost(missing, record) for missing in record.missing]
         self.plain |= record.plain
-        for obj, shallow in record.states:
-            self._state(obj, shallow, record.place, reader, found)
+        for (obj, shallow), moment in record.states.items():
+            self._state(obj, shallow, (record.place, moment), reader, found)
             for function, since in self._functions_in(obj).items():
-                if since <= record.place:
-                    self._late(function, record, found)
+                if since <= moment:
+                    self._late(function, record, moment, found)
         return found
 
-    def _state(self, obj: Obj, shallow: bool, place: int, reader: str, found: list[int]) -> None:
-        """Every change of ``obj``, and of what it holds, before ``place``."""
+    def _state(
+        self, obj: Obj, shallow: bool, when: tuple[int, int], reader: str, found: list[int]
+    ) -> None:
+        """Every change of ``obj``, and of what it holds, before a statement and a moment of it."""
         waiting = [(obj, shallow)]
         while waiting:
             obj, shallow = waiting.pop()
-            before = self._upto.get((obj, shallow), -1)
-            if before >= place:
+            if self._upto.get((obj, shallow), (-1, -1)) >= when:
                 continue
-            self._upto[obj, shallow] = place
+            self._upto[obj, shallow] = when
             for at in obj.changes:
-                if at < place:
+                if at < when[0]:
                     self._add(at, f"changes what {reader} reads", found)
             if obj.kind == "module":
                 waiting += [(other, True) for other in self._modules(obj, shallow)]
                 continue
-            waiting += [(content, False) for (_, content), at in obj.held.items() if at <= place]
+            waiting += [(content, False) for (_, content), at in obj.held.items() if at <= when[1]]
             waiting += [(part, False) for part in obj.parts.values()]
 
     def _functions_in(self, obj: Obj) -> dict[Obj, int]:
-        """The functions in an object, each with the place since when it is there."""
+        """The functions in an object, each with the moment since when it is there."""
         known = self._functions.get(obj)
         if known is not None:
             return known
         since: dict[Obj, int] = {}
         waiting = [(obj, -1)]
         while waiting:
-            current, place = waiting.pop()
-            if current.kind == "module" or since.get(current, place + 1) <= place:
+            current, moment = waiting.pop()
+            if current.kind == "module" or since.get(current, moment + 1) <= moment:
                 continue
-            since[current] = place
-            waiting += [(content, max(place, at)) for (_, content), at in current.held.items()]
-            waiting += [(part, place) for part in current.parts.values()]
+            since[current] = moment
+            waiting += [(content, max(moment, at)) for (_, content), at in current.held.items()]
+            waiting += [(part, moment) for part in current.parts.values()]
         self._functions[obj] = {
-            current: place for current, place in since.items() if current.function is not None
+            current: moment for current, moment in since.items() if current.function is not None
         }
         return self._functions[obj]
 
@@ -129,28 +130,25 @@ class Closure:
             result += [other for name, other in modules.items() if name.startswith(inside)]
         return result
 
-    def _late(self, start: Obj, record: Record, found: list[int]) -> None:
+    def _late(self, start: Obj, record: Record, moment: int, found: list[int]) -> None:
         """What functions read when called, as it is when ``record`` runs, or at the end."""
         waiting = [start]
+        when = (record.place, moment)
         while waiting:
             obj = waiting.pop()
             key = (obj, record.version)
-            if obj.function is None or self._called.get(key, -1) >= record.place:
+            if obj.function is None or self._called.get(key, (-1, -1)) >= when:
                 continue
-            self._called[key] = record.place
+            self._called[key] = when
+            reader = f"`{obj.function.title}`"
             for name, optional in obj.function.late.items():
                 binding, missing = self._late_name(name, obj.function.title, record, found)
                 if missing is not None and not optional:
                     self.lost.append(Lost(missing, record, obj.function.title))
-                reader = f"`{obj.function.title}`"
                 for value in binding.value:
-                    shallow = value.kind == "module"
-                    self._state(value, shallow, record.place, reader, found)
-                    waiting += [
-                        function
-                        for function, since in self._functions_in(value).items()
-                        if since <= record.place
-                    ]
+                    self._state(value, value.kind == "module", when, reader, found)
+                    inside = self._functions_in(value).items()
+                    waiting += [function for function, since in inside if since <= moment]
 
     def _late_name(
         self, name: str, function: str, record: Record, found: list[int]

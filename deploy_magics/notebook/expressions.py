@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable
 
 from deploy_magics.notebook import knowledge
@@ -171,7 +170,8 @@ class ExpressionWalker(Walker):
     def consume(self, value: Value) -> None:
         used_up = frozenset(obj for obj in value if obj.kind == "iterator")
         if used_up:
-            self.change(used_up)
+            behind = {o for obj in used_up for _, o in obj.held if o.kind == "iterator"}
+            self.change(used_up | behind)
 
     def ev_Lambda(self, node: ast.Lambda) -> Value:
         made = self.make_function(node, "<lambda>", None)
@@ -182,7 +182,24 @@ class ExpressionWalker(Walker):
         value = self.ev(node.value)
         self.touch(value, shallow=True)
         self.accessor(node.attr)
-        return self.element(value, node.attr)
+        return self.bound_methods(value, node.attr) or self.element(value, node.attr)
+
+    def bound_methods(self, value: Value, name: str) -> Value:
+        """``book.put`` without a call, where a later call of it would change ``book``."""
+        owners = []
+        for obj in value:
+            if obj.kind == "instance" and obj.info is not None:
+                found = self.class_attribute(obj.info, name)
+                plain = [m for m in found if m.kind == "function" and m.info != "property"]
+                owners += [obj] if plain else []
+            elif obj.kind not in ("module", "class", "function"):
+                owners += [obj] if knowledge.changes_receiver(name, False) else []
+        if not owners:
+            return NOTHING
+        made = self.fresh("method", name)
+        made.info = name
+        self.hold(frozenset({made}), "__self__", frozenset(owners))
+        return frozenset({made})
 
     def accessor(self, name: str) -> None:
         """A word on pandas objects may be there by an import whose name nobody reads."""
@@ -218,28 +235,29 @@ class ExpressionWalker(Walker):
                 self.hold(frozenset({made}), None, frozenset({self.part(obj, None)}))
         return made
 
+    def wrapped(self, value: Value) -> Value:
+        """What is changed through what only stands in front of it."""
+        return frozenset(
+            content for obj in value if obj.name in knowledge.WRAPPERS for _, content in obj.held
+        )
+
     def state_behind(self, node: ast.AST) -> Value:
         """The module whose state ``decimal.getcontext()`` hands out."""
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        if not isinstance(node, ast.Call):
             return NOTHING
-        if not node.func.attr.startswith("get"):
+        func = node.func
+        name = getattr(func, "attr", getattr(func, "id", ""))
+        if not name.startswith("get") or not isinstance(func, (ast.Name, ast.Attribute)):
             return NOTHING
-        owner = self.ev(node.func.value)
-        return frozenset(obj for obj in owner if obj.kind == "module")
+        if isinstance(func, ast.Name) and self.is_builtin(name):
+            return NOTHING
+        names = [obj.name for obj in self.ev(func) if obj.kind == "module"]
+        return frozenset(self.module(name.rpartition(".")[0] or name) for name in names)
 
     def namespace_key(self, node: ast.Subscript) -> str | None:
         """``x`` of ``globals()["x"]``, of ``locals()`` and ``vars()`` outside functions."""
-        call = node.value
         key = literal(node.slice)
-        if (
-            isinstance(call, ast.Call)
-            and isinstance(call.func, ast.Name)
-            and call.func.id in ("globals", "locals", "vars")
-            and not call.args
-            and isinstance(key, str)
-        ):
-            return key
-        return None
+        return key if is_namespace(node.value) and isinstance(key, str) else None
 
     def defaults(self, made: Obj, arguments: ast.arguments) -> None:
         """Default values are read when the function is made; it holds them."""
@@ -267,17 +285,11 @@ def literal(node: ast.AST) -> Key:
     return None
 
 
-def file_tokens(node: ast.AST) -> frozenset[str]:
-    """Words by which two mentions of one file are recognised: names of files and of variables."""
-    tokens: set[str] = set()
-    for part in ast.walk(node):
-        if isinstance(part, ast.Constant) and isinstance(part.value, str):
-            base = re.split(r"[/\\]", part.value.rstrip("/\\"))[-1]
-            if "." in base and len(base) < 256 and "\n" not in base:
-                tokens.add(base)
-        elif isinstance(part, ast.Name) and re.search("path|file|csv|name|dir", part.id, re.I):
-            tokens.add(f"={part.id}")
-    return frozenset(tokens)
+def is_namespace(node: ast.AST) -> bool:
+    """``globals()`` and the like."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+        return False
+    return node.func.id in ("globals", "locals", "vars") and not node.args
 
 
 def _is_array(value: Value) -> bool:

@@ -56,7 +56,8 @@ _READS = _words(
     write_text write_bytes exists is_file is_dir stat mkdir touch unlink rmdir iterdir glob predict
     predict_proba score get_params dot transpose reshape flatten ravel any all nlargest nsmallest
     isin between union intersection difference issubset issuperset isdisjoint find rfind isdigit
-    isalpha cache_info tight_layout legend grid axhline axvline annotate flush wait result mro
+    isalpha cache_info tight_layout legend grid axhline axvline annotate flush
+    wait result mro most_common elements total bit_length tell fileno isatty
     __len__ __repr__ __str__ __getitem__ __contains__ __eq__ __hash__ __getattribute__ fget
     """
 )
@@ -134,7 +135,7 @@ PLAIN_RESULT = _words(
 COPIES = _words(
     """
     list tuple set frozenset dict sorted bytearray copy.copy collections.deque collections.Counter
-    collections.OrderedDict collections.defaultdict collections.ChainMap pandas.DataFrame
+    collections.OrderedDict pandas.DataFrame
     pandas.Series numpy.array pandas.concat
     """
 )
@@ -152,14 +153,30 @@ LAZY = _words(
     itertools.accumulate itertools.tee itertools.groupby itertools.product itertools.starmap
     itertools.takewhile itertools.dropwhile itertools.compress itertools.zip_longest
     itertools.pairwise itertools.batched csv.reader csv.writer csv.DictReader csv.DictWriter
-    weakref.ref weakref.proxy operator.methodcaller threading.Thread
+    weakref.ref weakref.proxy operator.methodcaller collections.defaultdict
+    dataclasses.field collections.ChainMap attr.ib attrs.field pydantic.Field
+    types.SimpleNamespace
     """
 )
-ITERATORS = LAZY - {"functools.partial", "functools.partialmethod", "weakref.ref", "weakref.proxy"}
+ITERATORS = _words("iter map filter zip enumerate reversed csv.reader csv.DictReader") | {
+    name for name in LAZY if name.startswith("itertools.")
+}
+WRAPPERS = frozenset({"csv.writer", "csv.DictWriter", "collections.ChainMap"})
+"""What changes them changes what they were made of."""
 
 # They hand out (a view of) their first argument itself.
 ALIASES = frozenset(
-    {"numpy.asarray", "numpy.asanyarray", "numpy.ravel", "memoryview", "typing.cast"}
+    {
+        "property",
+        "staticmethod",
+        "classmethod",
+        "functools.cache",
+        "numpy.asarray",
+        "numpy.asanyarray",
+        "numpy.ravel",
+        "memoryview",
+        "typing.cast",
+    }
 )
 
 RANDOM_SOURCES = frozenset(

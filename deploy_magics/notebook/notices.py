@@ -24,6 +24,8 @@ def notices(analysis: Analysis, closure: Closure, entry: Cell) -> tuple[str, ...
                 f'{where}: the block under `if __name__ == "__main__"` ran in the kernel; in the '
                 "model it runs only where the main script is started as a program."
             )
+        if "globals()" in record.plain:
+            found.append(f"{where}: it looks at all names; those in the model are not all.")
         if closure.reasons[place].startswith("may define"):
             found.append(f"{where}: it {closure.reasons[place]}, which cannot be known for sure.")
     last = max((place for place in closure.reasons), default=-1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from deploy_magics.notebook.applying import Calls
 from deploy_magics.notebook.functions import BodyWalker, Function, catches_name_error, symbol
+from deploy_magics.notebook.knowledge import changes_receiver
 from deploy_magics.notebook.objects import (
     NOTHING,
     UNBOUND,
@@ -21,6 +22,7 @@ from deploy_magics.notebook.objects import (
     Value,
     merge,
 )
+from deploy_magics.notebook.paths import same_file
 from deploy_magics.notebook.reading import Unit
 from deploy_magics.notebook.statements import Step
 
@@ -57,7 +59,8 @@ class Record:
     cell: int | None
     unit: Unit
     needs: list[Need] = field(default_factory=list)
-    states: dict[tuple[Obj, bool], None] = field(default_factory=dict)
+    states: dict[tuple[Obj, bool], int] = field(default_factory=dict)
+    """Objects whose state counts (True: the module alone), and the moment of the last look."""
     missing: list[Missing] = field(default_factory=list)
     binds: set[str] = field(default_factory=set)
     plain: set[str] = field(default_factory=set)
@@ -79,6 +82,7 @@ class Program(Calls):
         self.moves: list[int] = []
         self.future_at: int | None = None
         self.version = 0
+        self.moment = 0
         self._record: Record | None = None
         self._diffs: list[dict[str, Binding]] = []
         self._undo: list[Callable[[], object]] | None = None
@@ -254,7 +258,7 @@ class Program(Calls):
         record = self._record
         if record is not None:
             for obj in value:
-                record.states[(obj, shallow and obj.kind == "module")] = None
+                record.states[(obj, shallow and obj.kind == "module")] = self.moment
 
     def change(self, value: Value) -> None:
         place = self.place
@@ -265,10 +269,11 @@ class Program(Calls):
         self.touch(value, shallow=True)
 
     def hold(self, value: Value, key: Key, content: Value) -> None:
+        self.moment += 1
         for obj in value:
             for other in content:
                 if obj is not other and (key, other) not in obj.held:
-                    obj.held[key, other] = self.place
+                    obj.held[key, other] = self.moment
                     self._note_undo(lambda o=obj, k=(key, other): o.held.pop(k, None))  # type: ignore[misc]
 
     def fresh(self, kind: str, name: str = "") -> Obj:
@@ -317,6 +322,9 @@ class Program(Calls):
                 self._apply_reach(self.reach(obj.function))
                 if obj.function.stateful:
                     self.change(frozenset({obj}))
+            elif obj.kind == "method":
+                if changes_receiver(obj.info, False):
+                    self.change(frozenset(obj.under("__self__")))
             elif obj.kind not in ("module", "class"):
                 waiting += [content for _, content in obj.held]
 
@@ -336,15 +344,19 @@ class Program(Calls):
             if at != record.place
         ]
         for place, written in self.written_files:
-            if place != record.place and written & tokens:
-                words = sorted(token.lstrip("=") for token in written & tokens)
-                record.needs.append(Need(place, "writes", words[0]))
+            word = same_file(written, tokens)
+            if word and place != record.place:
+                record.needs.append(Need(place, "writes", word))
 
     def call_module(self, name: str, arguments: Arguments, thrown: bool) -> Value:
         if name == "os.chdir":
             self.moves.append(self.place)
             self._note_undo(self.moves.pop)
         return super().call_module(name, arguments, thrown)
+
+    def namespace(self, node: ast.Call) -> None:
+        if self._record is not None:
+            self._record.plain.add("globals()")
 
     def unknown_code(self) -> None:
         self.wild.append(self.place)

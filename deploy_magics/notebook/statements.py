@@ -12,6 +12,7 @@ from deploy_magics.notebook.knowledge import ACCESSORS
 from deploy_magics.notebook.objects import NOTHING, Arguments, Obj, Value, union
 
 Step = Callable[[], None]
+_METHOD_KINDS = frozenset({"staticmethod", "classmethod", "property"})
 _ACCESSOR_MODULES = frozenset(ACCESSORS.values())
 
 
@@ -116,7 +117,7 @@ class StatementWalker(CallWalker):
                 return
             base = self.ev(target.value)
             self.use(target.slice)
-            self.change(base)
+            self.change(base | self.wrapped(base))
             self.hold(base, literal(target.slice), value)
         else:
             self.use(target)
@@ -214,6 +215,8 @@ class StatementWalker(CallWalker):
         for argument in every:
             self.annotation(argument.annotation)
         self.annotation(node.returns)
+        kinds = [item.id for _, item in decorators if isinstance(item, ast.Name)]
+        made.info = next((kind for kind in kinds if kind in _METHOD_KINDS), None)
         self.bind(node.name, self.decorated(frozenset({made}), decorators))
 
     do_AsyncFunctionDef = do_FunctionDef
@@ -228,19 +231,22 @@ class StatementWalker(CallWalker):
                 value = self.call_value(frozenset({obj}), Arguments([value]), False) or value
             if not known:
                 self.touch(decorator)
-                self.registered(node, value)
+                value |= self.registered(node, value)
         return value
 
-    def registered(self, node: ast.expr, value: Value) -> None:
-        """``@app.route("/")``: an object that is no module may keep what it decorates."""
+    def registered(self, node: ast.expr, value: Value) -> Value:
+        """``@app.route("/")``: what is no module may keep what it decorates; ``@x.setter`` adds."""
         place = node.func if isinstance(node, ast.Call) else node
-        if isinstance(place, ast.Attribute):
-            base = frozenset(
-                obj for obj in self.ev(place.value) if obj.kind in ("opaque", "instance", "symbol")
-            )
-            if base:
-                self.change(base)
-                self.hold(base, None, value)
+        if not isinstance(place, ast.Attribute):
+            return NOTHING
+        kinds = ("opaque", "instance", "symbol", "function", "plain")
+        base = frozenset(obj for obj in self.ev(place.value) if obj.kind in kinds)
+        if place.attr in ("setter", "getter", "deleter"):
+            return base
+        if base:
+            self.change(base)
+            self.hold(base, None, value)
+        return NOTHING
 
     def do_ClassDef(self, node: ast.ClassDef) -> None:
         decorators = [(self.ev(item), item) for item in node.decorator_list]
