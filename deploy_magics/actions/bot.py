@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from .. import credentials
-from ..errors import CredentialsError, NotSignedInError, UsageError
+from ..errors import CredentialsError, DeployMagicsError, NotSignedInError, UsageError
 from ..platforms.freqtrade import FreqtradeClient
 from ..platforms.session import check_url
 from .ask import secret
@@ -122,7 +122,7 @@ def bots() -> pd.DataFrame:
         connected = client(name, patience=0)
         try:
             config = connected.show_config()
-        except Exception as error:
+        except DeployMagicsError as error:
             row |= {"state": "away", "note": str(error)}
         else:
             row |= {key: config[key] for key in ("state", "version", "strategy", "dry_run")}
