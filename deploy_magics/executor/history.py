@@ -271,10 +271,14 @@ def _said(args: Mapping[str, Any]) -> str:
     parts = []
     for name, value in args.items():
         if isinstance(value, dict):
-            parts += [f"{key}={item}" for key, item in value.items()]
+            parts += [f"{key}={_short(item)}" for key, item in value.items()]
         elif value not in (None, "", [], ()):
-            parts.append(f"{name}={value}")
+            parts.append(f"{name}={_short(value)}")
     return " ".join(parts)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _summary(result: BacktestResult, notebook: str) -> RunSummary:

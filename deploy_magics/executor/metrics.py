@@ -133,10 +133,13 @@ def format_metric(key: str, value: Any) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if key in DURATIONS:
-        return str(pd.Timedelta(seconds=round(value))).replace(" 00:00:00", "")
+        text = str(pd.Timedelta(seconds=round(abs(value)))).replace(" 00:00:00", "")
+        return f"-{text}" if value < 0 else text
     if key in COUNTS:
         return f"{value:,.0f}"
-    return f"{value:,.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+    if value == 0:  # also a rounded one, which may be -0.0
+        return "0.00"
+    return f"{value:,.2f}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 
 def _daily_changes(value: pd.Series) -> np.ndarray:

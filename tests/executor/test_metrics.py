@@ -113,6 +113,8 @@ def test_buy_and_hold() -> None:
         ("resampled_time", 86400.0, "1 days"),
         ("variance", 0.00012345, "0.00012"),
         ("expectancy", 0.0, "0.00"),
+        ("cagr", -0.0, "0.00"),
+        ("longest_trade", -79200.0, "-0 days 22:00:00"),
         ("fees", 12345.678, "12,345.68"),
         ("text", "n/a", "n/a"),
     ],
