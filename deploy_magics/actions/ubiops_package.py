@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import deploy_magics
-
 from ..executor.data import PriceSet
+from ..executor.process import RUNTIME
 from ..model import Model
 from ..model.archive import write_zip
 from .ubiops_fields import Fields, defines_deployment, given, read_off
 
 ROOT = "deployment_package"
 SCRIPT = "deployment.py"
-_RUNTIME = Path(deploy_magics.__file__).parent / "runtime"
 _WRAPPER = Path(__file__).with_name("ubiops_wrapper.py")
 _LEFT_OUT = ("blankly.json", "settings.json", "backtest.json")
 _WRAPPED_INPUT: Fields = [{"name": "arguments", "data_type": "dict"}]
@@ -84,7 +82,7 @@ def _wrapped(
     files: dict[str, bytes | Path] = {f"model/{name}": each for name, each in model.files.items()}
     files[SCRIPT] = _WRAPPER
     files["requirements.txt"] = "".join(f"{each}\n" for each in model.requirements).encode()
-    for path in sorted(_RUNTIME.glob("*.py")):
+    for path in sorted(RUNTIME.glob("*.py")):
         files[f"runtime/{path.name}"] = path
     described = {
         "arguments": {name: value for name, value in arguments.items() if value is not None},

@@ -142,7 +142,7 @@ class LiveModels:
         job = watched.job
         if job.stop.is_set() and time.monotonic() - watched.told > TELL_SECONDS:
             watched.told = time.monotonic()
-            threading.Thread(target=live.stop).start()  # it may take its time, so not here
+            threading.Thread(target=live.stop, daemon=True).start()  # it may take its time
         ended = live.exit
         if ended is not None:
             del self._watched[run_id]

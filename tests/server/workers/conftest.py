@@ -143,6 +143,10 @@ class House:
 
         return until(reached, f"state {' or '.join(states)}")
 
+    def variable(self, version: Version, name: str, value: str) -> None:
+        scope = self.services.variables.scope(self.who, version_id=version.id)
+        self.services.variables.create(self.who, scope, name, value, secret=True)
+
     def folder(self, run: Run) -> Path:
         return self.settings.run_folder(run.id)
 
@@ -160,8 +164,14 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(Settings(data_dir=tmp_path / "data"))
+def place(sqlite_url: str) -> str:
+    """The database; a class that is to run on each kind has a ``place`` of its own."""
+    return sqlite_url
+
+
+@pytest.fixture
+def house(tmp_path: Path, place: str) -> Iterator[House]:
+    made = House(Settings(data_dir=tmp_path / "data", database_url=place))
     yield made
     end_guards(made.settings.runs_dir)
     made.services.close()
@@ -200,15 +210,10 @@ def worker(house: House) -> Iterator[Callable[..., Worker]]:
 class Process:
     """A worker in its own process, its standard input held open by this one."""
 
-    def __init__(self, data_dir: Path) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "deploy_magics.server.workers",
-            "--data-dir",
-            str(data_dir),
-        ]
-        self._log = (data_dir / "worker.log").open("ab")
+    def __init__(self, settings: Settings) -> None:
+        command = [sys.executable, "-m", "deploy_magics.server.workers"]
+        command += ["--data-dir", str(settings.data_dir), "--database-url", settings.database]
+        self._log = (settings.data_dir / "worker.log").open("ab")
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, env=dict(os.environ)
         )
@@ -240,7 +245,7 @@ def worker_process(house: House) -> Iterator[Callable[[], Process]]:
     started: list[Process] = []
 
     def start() -> Process:
-        started.append(Process(house.settings.data_dir))
+        started.append(Process(house.settings))
         return started[-1]
 
     yield start

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import signal
+import time
+from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from deploy_magics.executor.process import attach
 from deploy_magics.server.services.ubiops_templates import TEMPLATES
 
 LOOP_FOREVER = "import time; time.sleep(3600)"
+WAIT_ONCE = """
+    import os, pathlib, time
+    mark = pathlib.Path(os.environ["MARK"])
+    if not mark.exists():
+        mark.touch()
+        time.sleep(3600)
+"""
 
 
 def revision(house: Any, version: Any, revision_id: str) -> Any:
@@ -65,18 +77,6 @@ class TestBacktest:
         first.stop()
         assert house.await_state(run, "queued").owner is None
 
-    def test_killed_worker_leaves_its_run_to_the_next(
-        self, house: Any, worker_process: Any, wait_for: Any
-    ) -> None:
-        first = worker_process()
-        run = house.run(house.deploy("if seen == 1: import time; time.sleep(5)"))
-        guard = house.guard(run)
-        first.kill()
-        worker_process()
-        ended = house.await_state(run, "succeeded", "failed")
-        assert (ended.state, ended.attempts) == ("succeeded", 2)
-        wait_for(lambda: not guard.is_running(), "the end of the first guard")
-
     def test_worker_ends_when_its_parent_is_gone(self, house: Any, worker_process: Any) -> None:
         assert worker_process().close_input() == 0
 
@@ -97,26 +97,6 @@ class TestLive:
         assert (ended.state, ended.error) == ("succeeded", None)
         events = (house.folder(run) / "events.jsonl").read_text()
         assert '"order"' in events
-
-    def test_survives_the_worker_and_is_adopted(
-        self, house: Any, worker_process: Any, wait_for: Any
-    ) -> None:
-        first = worker_process()
-        run = house.run(house.deploy(), "live", feed={"kind": "replay", "pace": 5})
-        guard = house.guard(run)
-        house.await_state(run, "running")
-        first.kill()
-        assert guard.is_running()
-        second = worker_process()
-        before = house.now(run).owner
-        wait_for(lambda: house.now(run).owner not in (None, before), "the adoption")
-        assert (guard.is_running(), house.now(run).attempts) == (True, 1)
-        assert second.terminate() == 0
-        assert guard.is_running()
-        worker_process()
-        house.services.runs.stop(house.who, run.id)
-        assert house.await_state(run, "succeeded", "failed", "cancelled").state == "cancelled"
-        wait_for(lambda: not guard.is_running(), "the end of the guard")
 
     def test_starts_again_after_a_kill_and_gives_up_at_last(
         self, house: Any, worker: Any, monkeypatch: Any
@@ -192,6 +172,50 @@ class TestBuild:
             assert words in row.error_message
         assert house.services.versions.get(house.who, version.id).active_revision_id == good
 
+
+class TestKills:
+    """On both databases: nothing is lost, nothing is left behind."""
+
+    @pytest.fixture
+    def place(self, database_url: str) -> str:
+        return database_url
+
+    def test_killed_worker_leaves_its_run_to_the_next(
+        self, house: Any, worker_process: Any, wait_for: Any
+    ) -> None:
+        mark = house.settings.data_dir / "mark"
+        version = house.deploy(WAIT_ONCE)
+        house.variable(version, "MARK", str(mark))
+        first = worker_process()
+        run = house.run(version)
+        guard = house.guard(run)
+        wait_for(mark.exists, "the first price")
+        first.kill()
+        worker_process()
+        ended = house.await_state(run, "succeeded", "failed")
+        assert (ended.state, ended.attempts) == ("succeeded", 2)
+        wait_for(lambda: not guard.is_running(), "the end of the first guard")
+
+    def test_survives_the_worker_and_is_adopted(
+        self, house: Any, worker_process: Any, wait_for: Any
+    ) -> None:
+        first = worker_process()
+        run = house.run(house.deploy(), "live", feed={"kind": "replay", "pace": 5})
+        guard = house.guard(run)
+        house.await_state(run, "running")
+        first.kill()
+        assert guard.is_running()
+        second = worker_process()
+        before = house.now(run).owner
+        wait_for(lambda: house.now(run).owner not in (None, before), "the adoption")
+        assert (guard.is_running(), house.now(run).attempts) == (True, 1)
+        assert second.terminate() == 0
+        assert guard.is_running()
+        worker_process()
+        house.services.runs.stop(house.who, run.id)
+        assert house.await_state(run, "succeeded", "failed", "cancelled").state == "cancelled"
+        wait_for(lambda: not guard.is_running(), "the end of the guard")
+
     def test_killed_worker_leaves_its_build_to_the_next(
         self, house: Any, worker_process: Any, wait_for: Any
     ) -> None:
@@ -203,8 +227,7 @@ class TestBuild:
             "class Deployment:\n    def request(self, data):\n        return data\n"
         )
         mark = house.settings.data_dir / "mark"
-        scope = house.services.variables.scope(house.who, version_id=version.id)
-        house.services.variables.create(house.who, scope, "MARK", str(mark), secret=True)
+        house.variable(version, "MARK", str(mark))
         first = worker_process()
         built = house.upload(version, {"deployment.py": code})
         wait_for(mark.exists, "the import")
@@ -212,3 +235,41 @@ class TestBuild:
         first.kill()
         worker_process()
         assert await_built(house, wait_for, version, built).status == "success"
+
+    def test_killed_again_and_again(
+        self, house: Any, worker_process: Any, wait_for: Any, place: str
+    ) -> None:
+        """Rounds of a worker that is killed at a moment of chance; the seed is in the message."""
+        rounds = int(os.environ.get("DEPLOY_MAGICS_KILL_ROUNDS", "4"))
+        seed = int(os.environ.get("DEPLOY_MAGICS_KILL_SEED", "1"))
+        chance = random.Random(seed)
+        strategy, deployment = house.deploy(), house.version("service", kind="deployment")
+        code = "class Deployment:\n    def request(self, data):\n        return data\n"
+        runs, builds = [], []
+        live = house.run(house.deploy(name="live"), "live", feed={"kind": "replay", "pace": 1})
+        for _ in range(rounds):
+            runs.append(house.run(strategy))
+            builds.append(house.upload(deployment, {"deployment.py": code}))
+            each = worker_process()
+            time.sleep(chance.uniform(0.3, 3.0))
+            each.kill()
+        worker_process()
+        for run in runs:
+            ended = house.await_state(run, "succeeded", "failed", "cancelled")
+            assert (ended.state, ended.error) == ("succeeded", None), f"seed {seed}"
+        for build in builds:
+            assert await_built(house, wait_for, deployment, build).status == "success"
+        house.await_state(live, "running")
+        house.services.runs.stop(house.who, live.id)
+        house.await_state(live, "cancelled")
+        wait_for(lambda: not guards_in(house.settings.runs_dir), "the end of all guards")
+
+
+def guards_in(folder: Path) -> list[str]:
+    """Processes that have something to do with a run of that folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if str(folder) in command:
+            found.append(command)
+    return found
