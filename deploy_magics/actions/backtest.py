@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ..display import show
 from ..errors import UsageError
 from ..model import Model, settle
 from .arguments import backtest_args, carried, known_settings
 from .collect import collect
 from .feeds import prices_for
-from .kinds import Cell, FilePath, FolderPath, Json, Names, ProjectName, Source
+from .kinds import Cell, Completes, FilePath, FolderPath, Json, Names, ProjectName, Source
 from .limits import read_limits
 from .naming import notebook_path
 from .sweeps import sweep_model
@@ -55,7 +54,7 @@ def backtest(
     end_date: str | None = None,
     initial_values: Mapping[str, float] | None = None,
     args: Json = None,
-    on: str = "local",
+    on: Annotated[str, Completes("place")] = "local",
     name: str | None = None,
     message: str = "",
     project: ProjectName = None,
@@ -131,8 +130,6 @@ def backtest(
         args=args,
         settings=settings,
     )
-    for warning in found.warnings if cell is not None else ():
-        show(f"! {warning}")
     workspace = current()
     arguments = carried(workspace.arguments.get(found.name, {}), said) if again else said
     workspace.arguments[found.name] = arguments

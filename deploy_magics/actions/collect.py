@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..display import announce
+from ..display import announce, show
 from ..errors import ManifestError, UsageError
 from ..model import Model
 from .naming import default_name
@@ -24,6 +24,7 @@ def collect(
     only: bool = False,
     requirements: Sequence[str] = (),
     python: str | None = None,
+    warn: bool = True,
 ) -> Collected:
     """The model that is meant, remembered as the last one.
 
@@ -34,6 +35,7 @@ def collect(
         name: what the model is called; left out, after the notebook.
         only: take nothing but cells tagged ``model`` beside the cell.
         requirements: lines, or one file, in place of what the imports say.
+        warn: show what the model's maker should read before it is shipped.
     """
     if source is not None and cell is not None:
         raise UsageError("A cell and a path are two models.", "Use one % to run what is at a path.")
@@ -49,6 +51,9 @@ def collect(
     else:
         found = _again(workspace.last, name, include, only, requirements, python)
         _take_along(workspace.last.model.name, found.model.name)
+    if warn and found is not workspace.last:
+        for warning in found.model.warnings:
+            show(f"! {warning}")
     workspace.last = found
     if found.cells:
         announce("marks", {"cells": list(found.cells)})

@@ -74,6 +74,7 @@ def _backtest_models() -> list[str]:
 
 
 _FINDERS: dict[str, Callable[[], list[str]]] = {
+    "place": lambda: ["local", "platform", "tcp://"],
     "project": _projects,
     "model": _models,
     "version": _versions,

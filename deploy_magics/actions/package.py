@@ -57,6 +57,7 @@ def model(
         only=only,
         requirements=requirements,
         python=python,
+        warn=False,
     ).model
     notes = []
     if save is not None:
