@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deploy_magics.errors import EnvironmentError_, RequirementError
+from deploy_magics.errors import EnvironmentError_
 from deploy_magics.executor.files import cache_dir, locked, remove_folder, write_atomically
 from deploy_magics.executor.interpreters import (
     SUPPORTED,
@@ -32,6 +32,7 @@ from deploy_magics.executor.interpreters import (
     parse_version,
 )
 from deploy_magics.executor.uv import install, make_folder
+from deploy_magics.model import parse_lines
 
 Progress = Callable[[str], None]
 
@@ -143,26 +144,8 @@ def normalise(requirements: Sequence[str]) -> tuple[str, ...]:
     The library needs NumPy 1 (one of its packages is built for it), so that bound is added where
     nothing is said of NumPy.
     """
-    parsed = []
-    for line in requirements:
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement as problem:
-            raise RequirementError(
-                f"The requirement '{_short(text)}' cannot be read.",
-                "Write it as a name with versions, such as pandas>=2.1.",
-            ) from problem
-        if requirement.url or "$" in text:
-            raise RequirementError(
-                f"The requirement '{_short(text)}' points to an address.",
-                "Name a package of the registry, with versions.",
-            )
-        parsed.append(requirement)
-    names = {canonicalize_name(requirement.name) for requirement in parsed}
-    lines = {str(requirement) for requirement in parsed}
+    lines = set(parse_lines("\n".join(requirements)))
+    names = {canonicalize_name(Requirement(line).name) for line in lines}
     if "blankly" in names and "numpy" not in names:
         lines.add("numpy<2")
     return tuple(sorted(lines))
@@ -275,7 +258,3 @@ def _last_use(folder: Path) -> float:
 
 def _size(folder: Path) -> int:
     return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_dir())
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -87,6 +87,15 @@ def test_a_half_built_one_is_never_seen(cache: Path, monkeypatch: pytest.MonkeyP
     assert [entry.suffix for entry in (cache / "environments").iterdir()] == [".lock"]
 
 
+def test_what_a_killed_builder_left_is_cleared_away(cache: Path) -> None:
+    made = ensure_environment(None, ["six"])
+    left = made.python.parents[2] / f".new-1-{made.key}"
+    made.python.parents[1].rename(left)
+    assert find_environment(None, ["six"]) is None
+    assert ensure_environment(None, ["six"]) == made
+    assert not left.exists()
+
+
 def test_one_without_its_python_is_built_again(cache: Path) -> None:
     made = ensure_environment(None, [])
     made.python.unlink()
