@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "deploy_magics" / "labextension"
+AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
@@ -118,6 +119,22 @@ class Screen:
     def toolbar(self, action: str) -> Locator:
         """Our button of the toolbar above the notebook."""
         return self.page.locator(f"[data-jp-item-name='deploy-magics-{action}'] jp-button")
+
+    def axe(self, *places: str) -> None:
+        """Ask axe about parts of the page; it must have nothing to complain about."""
+        if not self.page.evaluate("() => typeof window.axe === 'object'"):
+            self.page.add_script_tag(path=AXE)
+        found = self.page.evaluate(
+            """async places => {
+                const result = await window.axe.run({ include: places.map(place => [place]) });
+                return result.violations.map(each => [
+                    each.id, each.help,
+                    each.nodes.map(node => `${node.html.slice(0, 200)} ${node.failureSummary}`)
+                ]);
+            }""",
+            list(places),
+        )
+        assert found == []
 
     def shot(self, name: str) -> None:
         """Keep a picture, where somebody wants to look at them."""

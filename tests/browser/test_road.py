@@ -15,10 +15,12 @@ def test_from_a_clean_profile_to_a_model_that_was_rolled_back(
 ) -> None:
     screen.open()
     expect(screen.panel).to_contain_text("From a cell to a running model")
+    screen.axe("#deploy-magics-panel")
     screen.shot("signed-out")
 
     screen.button("Start the server on this machine").click()
     expect(screen.panel).to_contain_text("Nothing is deployed yet")
+    screen.axe("#deploy-magics-panel")
     screen.shot("nothing-deployed")
 
     create_a_project(screen)
@@ -129,6 +131,7 @@ def lose_the_server_and_find_it_again(lab: Any, screen: Any) -> None:
     os.kill(state["pid"], signal.SIGKILL)
     expect(screen.panel).to_contain_text("The server on this machine does not answer.")
     expect(screen.row("v3")).to_have_count(1)
+    screen.axe("#deploy-magics-panel")
     screen.shot("offline")
     screen.button("Start the server").click()
     expect(screen.panel).not_to_contain_text("does not answer")
