@@ -24,7 +24,7 @@ from deploy_magics.executor.stream import EventReader
 from deploy_magics.server.services import Services
 from deploy_magics.server.store.tables import Run
 from deploy_magics.server.workers.job import Job
-from deploy_magics.server.workers.models import ready
+from deploy_magics.server.workers.models import arguments_of, ready
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class LiveModels:
         return start_live(
             model,
             prices=prices,
-            args=run.args or dict(model.manifest.backtest_args or {}),
+            args=arguments_of(job, model),
             feed=feed,
             environment=environment,
             limits=job.limits,

@@ -23,7 +23,7 @@ def backtest(job: Job) -> Outcome:
     run = start_backtest(
         model,
         prices=prices,
-        args=job.run.args or dict(model.manifest.backtest_args or {}),
+        args=arguments_of(job, model),
         environment=environment,
         limits=job.limits,
         folder=folder,
@@ -39,15 +39,25 @@ def backtest(job: Job) -> Outcome:
     return _outcome(run.result)
 
 
+def arguments_of(job: Job, model: Model) -> dict[str, Any]:
+    """What the run was asked for, else what the model says itself."""
+    return job.run.args or dict(model.manifest.backtest_args or {})
+
+
+def prices_of(job: Job) -> PriceSet | None:
+    """The prices that came with the run."""
+    inputs = job.services.runs.inputs(job.run.id)
+    files = {each.symbol: job.services.blobs.path(each.sha256) for each in inputs}
+    return PriceSet.from_files(files) if files else None
+
+
 def ready(job: Job, requirements: Sequence[str] = ()) -> tuple[Model, PriceSet | None, Environment]:
     """The model of a run, its prices and its environment, built where it is not there yet.
 
     ``requirements``: further ones, beside the model's own.
     """
     model = Model.from_zip(job.package())
-    inputs = job.services.runs.inputs(job.run.id)
-    files = {each.symbol: job.services.blobs.path(each.sha256) for each in inputs}
-    prices = PriceSet.from_files(files) if files else None
+    prices = prices_of(job)
     job.say(state="building")
     python = job.version().python_version or model.manifest.python_version
     environment = environment_of(job.folder / "environment", python, model.requirements, job.stop)

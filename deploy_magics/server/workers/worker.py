@@ -37,6 +37,7 @@ SCHEDULE_SECONDS = 5.0
 SHORT_KINDS = ("build", "request")
 LONG_KINDS = ("backtest", "screen")
 SHORT_SLOTS = 2
+CLUSTER_SLOTS = 32
 MAX_LIVE = 200
 WORK: dict[str, Callable[[Job], Outcome]] = {
     "backtest": models.backtest,
@@ -148,6 +149,10 @@ class Worker:
         return self._begin(self._queue.claim(self.owner, self._lease, kinds=SHORT_KINDS))
 
     def _claim_long(self) -> bool:
+        if self._services.settings.scheduler:  # the cluster has its own room
+            if len(self._held(LONG_KINDS)) >= CLUSTER_SLOTS:
+                return False
+            return self._begin(self._queue.claim(self.owner, self._lease, kinds=LONG_KINDS))
         held = [plans.get(job.run.plan, kind="backtest") for job in self._held(LONG_KINDS)]
         cpus = self._capacity.cpus - sum(plan.cpus for plan in held)
         memory = self._capacity.memory - sum(plan.memory for plan in held)
@@ -188,7 +193,7 @@ class Worker:
     def _work(self, job: Job) -> None:
         run = job.run
         try:
-            outcome = Outcome("cancelled") if job.stop.is_set() else WORK[run.kind](job)
+            outcome = Outcome("cancelled") if job.stop.is_set() else self._way(run.kind)(job)
         except RunCancelledError:
             outcome = Outcome("cancelled")
         except DeployMagicsError as error:
@@ -200,6 +205,13 @@ class Worker:
             self._conclude(job, outcome)
         finally:
             self._wake.set()
+
+    def _way(self, kind: str) -> Callable[[Job], Outcome]:
+        if self._services.settings.scheduler and kind in LONG_KINDS:
+            from deploy_magics.server.workers import cluster  # needs Dask, which is an extra
+
+            return cluster.backtest
+        return WORK[kind]
 
     def _conclude(self, job: Job, outcome: Outcome) -> None:
         run, patience = job.run, time.monotonic() + self._lease

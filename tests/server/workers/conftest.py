@@ -170,8 +170,13 @@ def place(sqlite_url: str) -> str:
 
 
 @pytest.fixture
-def house(tmp_path: Path, place: str) -> Iterator[House]:
-    made = House(Settings(data_dir=tmp_path / "data", database_url=place))
+def settings(tmp_path: Path, place: str) -> Settings:
+    return Settings(data_dir=tmp_path / "data", database_url=place)
+
+
+@pytest.fixture
+def house(settings: Settings) -> Iterator[House]:
+    made = House(settings)
     yield made
     end_guards(made.settings.runs_dir)
     made.services.close()
