@@ -34,8 +34,7 @@ def make_shell() -> Iterator[TestingShell]:
         shell.run_line_magic("unload_ext", "deploy_magics")
         HistoryManager.enabled = True
         shell.restore_sys_module_state()
-        shell.atexit_operations()
-        atexit.unregister(shell.atexit_operations)
+        atexit.unregister(shell.atexit_operations)  # it keeps no history and made no file
 
 
 def make_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
