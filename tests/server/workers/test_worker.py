@@ -15,6 +15,9 @@ import pytest
 
 from deploy_magics.executor.process import attach
 from deploy_magics.server.services.ubiops_templates import TEMPLATES
+from deploy_magics.server.starters import starter_zip
+from deploy_magics.server.workers.job import Job
+from deploy_magics.server.workers.worker import Capacity, Worker
 
 LOOP_FOREVER = "import time; time.sleep(3600)"
 WAIT_ONCE = """
@@ -87,6 +90,48 @@ def _with_script(house: Any, version: Any, source: str) -> Any:
     row = house.services.versions.active_revision(version)
     model = Model.from_zip(house.services.blobs.path(row.sha256))
     return Model(model.name, model.manifest, {**model.files, "bot.py": source.encode()})
+
+
+class TestScreens:
+    def test_a_screener_runs_when_it_is_due(self, house: Any, worker: Any, wait_for: Any) -> None:
+        version = house.version("movers", kind="screener")
+        blob = house.services.blobs.put(starter_zip("movers"))
+        house.services.versions.add_revision(house.who, version.id, blob)
+        version = house.services.versions.get(house.who, version.id)
+        house.services.schedules.set(house.who, version, "30 14 * * 1-5")
+        assert house.services.schedules.tick(time.time() + 7 * 86_400)
+        worker()
+        (run,) = house.services.runs.list(house.who, kind="screen")
+        ended = house.await_state(run, "succeeded", "failed")
+        assert (ended.state, ended.error) == ("succeeded", None)
+        assert json.loads((house.folder(run) / "result.json").read_text())["screeners"]
+
+
+class TestCapacity:
+    def test_plans_are_what_is_enforced_and_what_is_free(self, house: Any) -> None:
+        run = house.run(house.deploy(), plan="small")
+        limits = Job(house.services, run).limits
+        assert (limits.cpus, limits.memory) == (2.0, 4096 << 20)
+        small = Worker(house.services, capacity=Capacity(2.0, 1 << 40))
+        assert small._claim_long()  # alone, whatever its size
+        house.run(house.deploy(name="second"))
+        try:
+            assert not small._claim_long()  # the first has all of the cores
+        finally:
+            small.stop()
+            small._end()
+
+    def test_slots_of_builds_and_requests_are_their_own(self, house: Any) -> None:
+        version = house.version(kind="deployment")
+        for _ in range(3):
+            house.upload(version, {"deployment.py": "import time; time.sleep(3600)"})
+        busy = Worker(house.services, capacity=Capacity(1.0, 1 << 40))
+        try:
+            assert [busy._claim_short() for _ in range(3)] == [True, True, False]
+            house.run(house.deploy(name="second"))
+            assert busy._claim_long()
+        finally:
+            busy._end()
 
 
 class TestLive:
