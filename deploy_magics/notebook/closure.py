@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -94,7 +95,10 @@ class Closure:
             self._upto[obj, shallow] = when
             for at in obj.changes:
                 if at < when[0]:
-                    self._add(at, f"changes what {reader} reads", found)
+                    what = (
+                        f"`{obj.label}`, read by {reader}" if obj.label else f"what {reader} reads"
+                    )
+                    self._add(at, f"changes {what}", found)
             if obj.kind == "module":
                 waiting += [(other, True) for other in self._modules(obj, shallow)]
                 continue
@@ -183,7 +187,7 @@ class Closure:
 
 
 def title(record: Record) -> str:
-    """How a statement is spoken of: by what it binds."""
+    """How a statement is spoken of: by what it binds or changes."""
     node = record.unit.node
     name = getattr(node, "name", None)
     if isinstance(name, str):
@@ -191,4 +195,17 @@ def title(record: Record) -> str:
     names = sorted(record.binds)
     if names:
         return ", ".join(f"`{name}`" for name in names[:3])
-    return "the main cell" if record.cell is None else "a statement that is needed"
+    if record.cell is None:
+        return "the main cell"
+    root = _root_name(node)
+    return f"`{root}`" if root else "a statement that is needed"
+
+
+def _root_name(node: ast.AST | None) -> str:
+    """``xs`` of ``xs.append(1)`` and of ``xs[0] = 1``."""
+    while node is not None and not isinstance(node, ast.Name):
+        inner = [getattr(node, name, None) for name in ("value", "func", "target")]
+        if isinstance(node, (ast.Assign, ast.Delete)):
+            inner = [node.targets[0]]
+        node = next((part for part in inner if isinstance(part, ast.AST)), None)
+    return node.id if node is not None else ""

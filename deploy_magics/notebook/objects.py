@@ -21,13 +21,25 @@ class Obj:
     the summary of a function, ``symbol`` (a parameter or a global) and ``result`` (of a call).
     """
 
-    __slots__ = ("born", "changes", "function", "held", "info", "kind", "name", "owner", "parts")
+    __slots__ = (
+        "born",
+        "changes",
+        "function",
+        "held",
+        "info",
+        "kind",
+        "label",
+        "name",
+        "owner",
+        "parts",
+    )
 
     def __init__(self, kind: str, name: str = "", owner: Any = None, born: int = -1) -> None:
         self.kind = kind
         self.name = name
         self.owner = owner
         self.born = born
+        self.label = ""  # the first name it was bound to, for people
         self.changes: list[int] = []
         self.held: dict[tuple[Key, Obj], int] = {}
         self.parts: dict[Key, Obj] = {}

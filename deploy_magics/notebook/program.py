@@ -207,6 +207,8 @@ class Program(Calls):
 
     def bind_outer(self, name: str, value: Value) -> None:
         place = self.place
+        for obj in value:
+            obj.label = obj.label or (obj.name if obj.kind == "module" else name)
         self._set(name, Binding(frozenset({place}), value, refused=self._refused))
 
     def unbind(self, name: str) -> None:

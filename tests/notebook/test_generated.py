@@ -6,6 +6,11 @@ counts changes the result or raises.
 
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+import sys
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +21,7 @@ LISTS = ("xs", "ys")
 DICTS = ("d", "e")
 FUNCTIONS = ("f", "g")
 OBJECTS = ("o", "p")
-COUNTERS = ("make", "tick")
+KINDS = {"vw": VALUES, "lm": LISTS, "de": DICTS, "fh": FUNCTIONS, "oq": OBJECTS}
 
 PRELUDE = [
     "a = ('a0',)",
@@ -98,8 +103,7 @@ def notebooks(draw: st.DrawFn, statements: list[str]) -> list[str]:
     cells = list(PRELUDE)
     for number in range(draw(st.integers(1, 9))):
         names = {"i": f"s{number}"}
-        kinds = {"vw": VALUES, "lm": LISTS, "de": DICTS, "fh": FUNCTIONS, "oq": OBJECTS}
-        for letters, pool in kinds.items():
+        for letters, pool in KINDS.items():
             names.update(zip(letters, draw(st.permutations(pool)), strict=False))
         cells.append(draw(st.sampled_from(statements)).format(**names))
     return cells
@@ -157,3 +161,35 @@ def test_no_statement_can_be_left_out(cells: list[str], target: str) -> None:
         if reason.cell is not None:
             less = without(found, reason.cell, reason.lines)
             assert outcome(less, target) != expected, (cells[reason.cell], reason, found.source)
+
+
+RUNNER = """
+import json, sys
+for program, target in json.load(sys.stdin):
+    names = {"__name__": "__main__", "print": lambda *values: None}
+    exec(program, names)
+    value = eval(target, names)
+    print(json.dumps("function" if callable(value) else repr(value)))
+"""
+
+
+def test_the_same_in_a_fresh_process() -> None:
+    source = random.Random(20261121)
+    programs, expected = [], []
+    while len(programs) < 60:
+        cells = list(PRELUDE)
+        for number in range(source.randint(3, 12)):
+            names = {"i": f"s{number}"}
+            for letters, pool in KINDS.items():
+                names.update(zip(letters, source.sample(pool, len(pool)), strict=False))
+            cells.append(source.choice(STATEMENTS + ALIASES).format(**names))
+        target = source.choice(TARGETS)
+        value = outcome("\n".join(cells), target)
+        if not value.startswith("raised"):
+            programs.append((program_of(slice_cells(cells, target)), target))
+            expected.append(value)
+    command = [sys.executable, "-I", "-c", RUNNER]
+    done = subprocess.run(
+        command, input=json.dumps(programs), capture_output=True, text=True, check=True
+    )
+    assert [json.loads(line) for line in done.stdout.splitlines()] == expected

@@ -151,7 +151,7 @@ def test_reasons_name_the_name_and_its_reader() -> None:
     found = slice_cells(cells, "Cross().signal()")
     whys = {reason.cell: reason.why for reason in found.reasons}
     assert whys[1] == "defines `sma`, read by `Cross.signal`"
-    assert whys[3].startswith("changes what")
+    assert whys[3] == "changes `xs`, read by `Cross.signal`"
     assert whys[0] == "defines `math`, read by `sma`"
     assert whys[None] == "the main cell itself"
 
