@@ -5,7 +5,7 @@ import os
 from . import blankly_engine, blankly_feed, guards, live, orders, plain_progress
 from .arguments import Arguments
 from .blankly_calls import Calls
-from .outcome import write
+from .outcome import versions, write
 from .prices import Prices
 
 
@@ -37,8 +37,22 @@ def prepare(run, kind):
 
 def warm_up():
     """Imports and makes, ahead of time, what every run needs."""
+    import io
+
+    import numpy
+    import pandas
+
     blankly_feed.spot_calls()
     blankly_feed.futures_interface()
+    versions()
+    buffer = io.BytesIO()
+    numpy.savez(buffer, time=numpy.arange(3))
+    buffer.seek(0)
+    with numpy.load(buffer) as arrays:
+        frame = pandas.DataFrame({name: arrays[name] for name in arrays.files})
+    empty = pandas.DataFrame(columns=["time"])
+    both = pandas.concat([empty, frame], ignore_index=True).sort_values(by=["time"])
+    both[both["time"] >= 1].to_records()
 
 
 class Backtest:

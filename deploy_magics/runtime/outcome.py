@@ -1,5 +1,6 @@
 """``result.json`` and ``result.npz``: what a run leaves."""
 
+import functools
 import importlib
 import io
 import os
@@ -47,6 +48,7 @@ def timings(run, calls):
     return found
 
 
+@functools.lru_cache(maxsize=None)
 def versions():
     found = {"python": platform.python_version()}
     for name in ("blankly", "numpy", "pandas"):

@@ -42,6 +42,10 @@ def main(folder):
     sys.stdout, sys.stderr = line_by_line(1), line_by_line(2)
     sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
     run = Run(folder)
+    if run.job.get("kind") == "batch":
+        from . import batch
+
+        leave(batch.main(folder))
     run.events.emit("started", pid=os.getpid())
     try:
         code = work(run)

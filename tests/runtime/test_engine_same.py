@@ -229,7 +229,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=cases())
 def test_any_strategy_is_the_same(play: Play, make_case: Make, changes: dict[str, Any]) -> None:
     check(play(make_case(**changes)))
