@@ -21,6 +21,16 @@ const compiler = rspack({
     rules: [{ test: /\.css$/, type: 'asset/source' }]
   },
   optimization: { splitChunks: false, runtimeChunk: false },
+  plugins: [
+    new rspack.BannerPlugin({
+      // after the minimizer, which drops comments
+      stage: rspack.Compilation.PROCESS_ASSETS_STAGE_REPORT,
+      banner:
+        'Contains Lightweight Charts(TM), Copyright (c) TradingView, Inc. ' +
+        'https://www.tradingview.com/ Licensed under the Apache License, Version 2.0: ' +
+        'https://www.apache.org/licenses/LICENSE-2.0'
+    })
+  ],
   performance: { hints: false },
   target: ['web', 'es2020']
 });

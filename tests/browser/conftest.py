@@ -30,7 +30,7 @@ FLAGS = (
     "--no-first-run",
 )
 # generous: the machine may be busy with other tests
-PATIENCE_MS = 60_000
+PATIENCE_MS = 90_000
 STARTS = 120.0
 
 expect.set_options(timeout=PATIENCE_MS)

@@ -7,9 +7,13 @@ import os
 import signal
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
+FIRST_RUN_MS = 240_000
 
+
+@pytest.mark.timeout(900)
 def test_from_a_clean_profile_to_a_model_that_was_rolled_back(
     page: Page, lab: Any, screen: Any
 ) -> None:
@@ -62,7 +66,9 @@ def backtest_by_button(page: Page, screen: Any) -> None:
     expect(page.locator(".dm-Status")).to_contain_text("First model")
     screen.shot("backtest-running")
     result = strategy.locator(".dm-Result")
-    expect(result.get_by_role("heading", name="First model")).to_be_visible()
+    # the first one on a machine makes the model's environment before
+    heading = result.get_by_role("heading", name="First model")
+    expect(heading).to_be_visible(timeout=FIRST_RUN_MS)
     expect(result).to_contain_text("5000 USD")
     expect(result.locator("canvas").first).to_be_visible()
     expect(strategy.locator(".dm-CellBadge-shipped")).to_have_count(1)
