@@ -129,6 +129,12 @@ def test_secrets_in_messages_are_masked() -> None:
     assert scrubbed("GET /?token=abc&x=1 eyJh.eyJi.c") == "GET /?token=***&x=1 ***"
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What is tried here does not reach the database."""
+    return sqlite_url
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "deploy.example"])
 def test_a_server_that_others_reach_needs_the_words(tmp_path: Path, host: str) -> None:
     with pytest.raises(UsageError, match="--behind-tls"):

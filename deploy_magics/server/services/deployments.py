@@ -24,6 +24,7 @@ from deploy_magics.server.store.tables import Account, Model, Run, RunInput, Ver
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 PACE = 1.0
+COLUMNS = "time,open,high,low,close,volume"
 
 
 @dataclass
@@ -307,8 +308,5 @@ def check_prices(symbol: str, stage: Stage) -> None:
         raise RejectedError(f"{symbol[:70]!r} is not a symbol.", status=400)
     with stage.seal().open("rb") as file:
         header = file.readline(1000).decode("utf-8-sig", "replace")
-    columns = {name.strip().strip('"').lower() for name in header.split(",")}
-    if missing := {"time", "open", "high", "low", "close", "volume"} - columns:
-        raise RejectedError(
-            f"The prices of {symbol} have no column {', '.join(sorted(missing))}.", status=400
-        )
+    if header.strip() != COLUMNS:
+        raise RejectedError(f"The prices of {symbol} must have the columns {COLUMNS}.", status=400)
