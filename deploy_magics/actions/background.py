@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..display import Progress, escape, progress
-from ..errors import DeployMagicsError
+from ..errors import DeployMagicsError, RunError
 from .workspace import current
 
 if TYPE_CHECKING:
@@ -28,16 +29,21 @@ class Handle:
         self._finish = finish
         self._lock = threading.Lock()
         self._result: BacktestResult | None = None
+        self._error: RunError | None = None
+        self._log: bytes | None = None  # these two once it is over and its folder is gone
+        self._state = ""
         self._done = 0.0
         self._total = 0.0
 
     @property
     def status(self) -> str:
         """``running``, ``succeeded``, ``failed`` or ``cancelled``."""
-        return self._run.state
+        return self._state or self._run.state
 
     def logs(self, offset: int = 0) -> str:
         """What the model printed so far, from ``offset`` bytes on."""
+        if self._log is not None:
+            return self._log[offset:].decode("utf-8", "replace")
         return self._run.logs(offset)
 
     def result(self, timeout: float | None = None) -> BacktestResult:
@@ -47,10 +53,25 @@ class Handle:
             TimeoutError: it is not over after ``timeout`` seconds.
             RunError: it did not end well.
         """
+        if not self._run.wait(timeout):
+            raise TimeoutError(f"The run {self.id} is not over yet.")
         with self._lock:
+            if self._error is not None:
+                raise self._error
             if self._result is None:
-                self._result = self._finish(self._run.result(timeout))
+                self._result = self._settled()
             return self._result
+
+    def _settled(self) -> BacktestResult:
+        """Read what the run left, once; its folder is removed."""
+        self._state, self._log = self._run.state, self._run.logs().encode()
+        try:
+            return self._finish(self._run.result())
+        except RunError as error:
+            self._error = error
+            raise
+        finally:
+            shutil.rmtree(self._run.folder, ignore_errors=True)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether it is over, after at most ``timeout`` seconds."""
@@ -113,8 +134,7 @@ def _ended(handle: Handle, line: Progress) -> None:
     """Say how a run ended, and keep its result even if nobody asks for it."""
     handle.wait()
     try:
-        if handle.status == "succeeded":
-            handle.result()
+        handle.result()
     except DeployMagicsError:
         pass  # whoever asks for the result gets the error
     finally:

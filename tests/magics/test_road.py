@@ -234,6 +234,10 @@ def test_runs_in_the_background(road: Any, tmp_path: Path) -> None:
         handle.result()
     done = road.run_cell(f"%%backtest --background --name Figures2 {GIVEN} --fresh\n{STRATEGY}")
     assert done.result(LONG).metrics["trades"] > 10
+    assert done.status == "succeeded" and done.result() is done.result()
+    for over in (handle, done):
+        assert not over._run.folder.exists()
+    assert "here we go" in handle.logs() and handle.status == "cancelled"
 
 
 def test_the_second_login_finds_the_first_server(road: Any) -> None:
