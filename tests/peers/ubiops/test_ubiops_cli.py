@@ -48,13 +48,6 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
-def test_sign_in_by_token_with_an_address_without_version(server: Any, ubiops_cli: Any) -> None:
-    ubiops_cli("signin", "--token", "-p", f"Token {server.token}", "--api", server.url)
-    assert "Personal" in ubiops_cli("projects", "list")
-    assert "Personal" in ubiops_cli("current_project", "get")
-    assert "Authorized" in ubiops_cli("status")
-
-
 def test_from_deployment_to_download(
     server: Any, ubiops_cli: Any, package: Path, tmp_path: Path
 ) -> None:
@@ -106,7 +99,15 @@ def test_variables(server: Any, ubiops_cli: Any, package: Path, tmp_path: Path) 
     assert "env_var_1" in cli("env", "list", "-d", "adder", "-v", "v1")
 
 
-def test_sign_in_by_password(server: Any, ubiops_cli: Any, database_url: str) -> None:
+def test_sign_in_with_an_address_without_version(
+    server: Any, ubiops_cli: Any, database_url: str
+) -> None:
+    cli = ubiops_cli
+    cli("signin", "--token", "-p", f"Token {server.token}", "--api", server.url)
+    assert "Personal" in cli("projects", "list")
+    assert "Personal" in cli("current_project", "get")
+    assert "Authorized" in cli("status")
+    cli("signout")
     place = ["--data-dir", str(server.data_dir), "--database-url", database_url]
     add = [sys.executable, "-m", "deploy_magics.cli", "user", "add", *place, "eve"]
     subprocess.run(
@@ -114,7 +115,6 @@ def test_sign_in_by_password(server: Any, ubiops_cli: Any, database_url: str) ->
         env={**os.environ, "EVES_PASSWORD": "a long password"},
         check=True,
     )
-    cli = ubiops_cli
     wrong = cli(
         "signin", "-e", "eve@example.org", "-p", "not it at all", "--api", server.url, code=1
     )
