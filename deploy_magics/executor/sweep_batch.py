@@ -15,7 +15,7 @@ from deploy_magics.executor import warm
 from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.local import Limits, LocalRun, write_job
-from deploy_magics.executor.process import RUNTIME, Guarded, attach, start_guarded
+from deploy_magics.executor.process import Guarded, attach, start_guarded
 from deploy_magics.executor.sweep_points import Outcome, Point, outcome_of
 from deploy_magics.executor.sweep_pool import Done, LocalPool, cores
 from deploy_magics.model import Model
@@ -41,7 +41,9 @@ class BatchPool:
 
     def run(self, points: Iterable[Point], done: Done) -> None:
         waiting = {f"{point.number:07}": point for point in points}
-        with tempfile.TemporaryDirectory(prefix="deploy_magics-sweep-") as place:
+        with tempfile.TemporaryDirectory(
+            prefix="deploy_magics-sweep-", ignore_cleanup_errors=True
+        ) as place:
             folder = Path(place)
             self._lay(folder, waiting)
             batches = []
@@ -65,10 +67,12 @@ class BatchPool:
         )
         job = json.loads((folder / "job.json").read_text("utf-8"))
         places = {"queue": str(folder / "queue"), "runs": str(folder / "runs")}
-        batch = {**places, "job": job, "model": str(folder / "model")}
-        (folder / "batch.json").write_text(json.dumps(batch), "utf-8")
+        batch = {"kind": "batch", **places, "job": job, "model": str(folder / "model")}
         (folder / "queue").mkdir()
         (folder / "runs").mkdir()
+        for number in range(min(self.workers, len(points))):
+            (folder / f"batch-{number}").mkdir()
+            (folder / f"batch-{number}" / "job.json").write_text(json.dumps(batch), "utf-8")
         main = self.model.manifest.main_path
         for name, point in points.items():
             files = {main: point.model.read(main).decode("utf-8-sig")} if point.constants else {}
@@ -77,8 +81,11 @@ class BatchPool:
             (folder / "queue" / f"{name}.json").write_text(text, "utf-8")
 
     def _start(self, folder: Path, number: int) -> Guarded:
-        command = [str(self.environment.python), str(RUNTIME), "batch", str(folder)]
-        return start_guarded(folder / f"batch-{number}", command, limits=self.limits)
+        """From the environment's warm process, which has the library imported."""
+        place = folder / f"batch-{number}"
+        limits = self.limits or UNLIMITED
+        guarded = warm.start(self.environment, place, limits)
+        return guarded or start_guarded(place, python=self.environment.python, limits=limits)
 
     def _outcomes(
         self, folder: Path, waiting: dict[str, Point], batches: list[Guarded]

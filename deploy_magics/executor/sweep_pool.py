@@ -50,7 +50,9 @@ class LocalPool:
         warm.prepare(self.environment)
         active: dict[int, LocalRun] = {}
         stop = threading.Event()
-        with tempfile.TemporaryDirectory(prefix="deploy_magics-sweep-") as place:
+        with tempfile.TemporaryDirectory(
+            prefix="deploy_magics-sweep-", ignore_cleanup_errors=True
+        ) as place:
 
             def one(point: Point) -> Outcome:
                 began = time.monotonic()

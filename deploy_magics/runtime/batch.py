@@ -1,10 +1,10 @@
-"""Variants of one model, one after the other: ``batch FOLDER``, in the model's interpreter.
+"""Variants of one model, one after the other: a job of the kind ``batch``.
 
 It has the library imported and the prices loaded, and forks a runner for each variant, as the warm
-process does for each run. ``batch.json`` in the folder names::
+process does for each run. Its ``job.json`` names::
 
-    {"queue": folder of N.json files, "runs": folder, "job": a job.json without model and args,
-     "model": the folder of the model that is varied}
+    {"kind": "batch", "queue": folder of N.json files, "runs": folder, "job": a job.json without
+     model and args, "model": the folder of the model that is varied}
 
 A file of the queue is ``{"args": {…}, "files": {path: text}}``; to rename it is to take it, so that
 several batches share one queue. What a variant leaves is in ``runs/N``, as any run's: ``exit.json``
@@ -23,7 +23,7 @@ from . import files
 def main(folder):
     from . import kinds, prices, runner
 
-    batch = files.read_json(os.path.join(folder, "batch.json"))
+    batch = files.read_json(os.path.join(folder, "job.json"))
     runner.import_library()
     kinds.warm_up()
     loaded = prices.Prices.load(batch["job"].get("prices"))
@@ -69,10 +69,11 @@ def run_one(batch, name, variant):
 
 def become_run(batch, place, variant):
     """In the child: one run, in a folder and with files of its own; does not return."""
-    from . import runner, zygote
+    from . import runner, tree, zygote
 
     try:
         os.setsid()
+        tree.die_with_parent()
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)

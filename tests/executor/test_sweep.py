@@ -252,7 +252,7 @@ def test_a_batch_that_is_killed_loses_nothing(real: Runner) -> None:
         if done == 1 and not killed:
             for process in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.Error):
-                    if "batch" in process.cmdline():
+                    if "zygote" in process.cmdline() and process.ppid() != os.getpid():
                         process.kill()
                         killed.append(process.pid)
 
