@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from benchmarks.measure import Row
 from benchmarks.rows import packaging, peers, road, sweeps, upload
 from benchmarks.setting import Setting
 
-ROWS: dict[str, Callable[[Setting], list[Row]]] = {
+ROWS: dict[str, Callable[[Setting], Iterable[Row]]] = {
     "a": road.hours,
     "b": road.minutes,
     "c": peers.side_by_side,

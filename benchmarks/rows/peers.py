@@ -24,8 +24,7 @@ PEERS = ("backtesting", "backtrader", "vectorbt")
 WARM = {"1h": 4, "1m": 2}  # runs in one process, the first of which is not counted
 
 
-def side_by_side(setting: Setting) -> list[Row]:
-    rows = []
+def side_by_side(setting: Setting) -> Iterator[Row]:
     for resolution in ("1h", "1m"):
         slow = resolution == "1m"
         rounds = setting.slow_rounds if slow else setting.rounds
@@ -34,9 +33,8 @@ def side_by_side(setting: Setting) -> list[Row]:
         ours = (whole, median(warm))
         final, trades = results[-1].final_value, len(results[-1].orders) // 2
         for peer in PEERS:
-            rows += _peer_rows(setting, peer, resolution, rounds, ours, final, trades)
-        rows.append(_freqtrade_row(setting, resolution, rounds, ours, trades))
-    return rows
+            yield from _peer_rows(setting, peer, resolution, rounds, ours, final, trades)
+        yield _freqtrade_row(setting, resolution, rounds, ours, trades)
 
 
 def _peer_rows(
