@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from deploy_magics.server.services.deployments import Outcome
+from deploy_magics.server.services.orders import Outcome
 from deploy_magics.server.services.overview import Latest
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.store.tables import (

@@ -17,7 +17,7 @@ from deploy_magics.server.forms import Form, receive_form
 from deploy_magics.server.identity import id_token_header, identify
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.answers import request_digest
-from deploy_magics.server.services.deployments import Order, Outcome
+from deploy_magics.server.services.orders import Order, Outcome
 from deploy_magics.server.services.principal import Principal
 
 _DRAINED = 32 << 20
