@@ -33,8 +33,10 @@ class Accounts(ActionHandler):
         if platform not in get_args(Platform):
             raise HTTPError(400, f"There is no platform {platform!r}.")
 
+        here = EMBEDDED if platform == "blankly" and not token else None
+
         def work() -> None:
-            login(server or None, platform=platform, token=token or None)  # type: ignore[arg-type]
+            login(server or here, platform=platform, token=token or None)  # type: ignore[arg-type]
 
         await self.answer(work)
 
