@@ -51,7 +51,7 @@ class SignedIn:
 def login(
     server: str | None = None,
     *,
-    platform: Platform = "blankly",
+    platform: Platform | None = None,
     token_env: str | None = None,
     paste: bool = False,
     token: Annotated[str | None, Reads("hidden")] = None,
@@ -62,8 +62,9 @@ def login(
     is checked before it is kept: in the keyring, or in a file that only you can read.
 
     Args:
-        server: the server's address; left out, the server on this machine, started if need be.
-        platform: whose API it speaks.
+        server: the server's address; left out, the platform's own, and with no platform named
+            either the server on this machine, started if need be.
+        platform: whose API it speaks, blankly unless said.
         token_env: name of the environment variable that holds the token.
         paste: ask for the token in place of opening the browser.
         token: the token itself, for programs.
@@ -72,11 +73,12 @@ def login(
         NotSignedInError: the token is refused.
         InteractionError: a token was needed and nobody is there; the hint names the option.
     """
-    if server in (None, EMBEDDED) and platform == "blankly" and not (token_env or token or paste):
+    if server == EMBEDDED or not (server or platform or token_env or token or paste):
         found = embedded.ensure_running()
         choose(Place("blankly", EMBEDDED))
         names.forget()
         return SignedIn("blankly", found.url, "owner", "embedded")
+    platform = platform or "blankly"
     address = check_url(server or _default_server(platform))
     value = token or _token_from(token_env) or _token_by_asking(address, platform, paste)
     name = _CHECKS[platform](address, value)

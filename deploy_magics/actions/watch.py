@@ -1,4 +1,4 @@
-"""A run as it is seen while it runs: its progress, its prints, its first complaint."""
+"""A run as it is seen while it runs: its progress and its prints."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from ..display.progress import duration
 from ..display.table import clean
 
 PRINTS_EVERY = 0.25  # seconds between two looks at what the model printed
+HELD_LOOKS = 4  # looks for which a traceback at the end is held back
+TRACEBACK = "Traceback (most recent call last):"
+REPORTED = "(reported once"  # the runtime's line below a callback's traceback
 
 
 class Watch:
@@ -24,11 +27,10 @@ class Watch:
     """
 
     def __init__(self, name: str, folder: Path) -> None:
-        self._folder = folder
         self._progress: Progress = progress(None, f"Backtesting {name}")
+        self._prints = Prints(folder)
         self._ended = threading.Event()
         self._printer = threading.Thread(target=self._print, daemon=True)
-        self._complained = False
         self._bars = 0
 
     def __enter__(self) -> Watch:
@@ -45,6 +47,7 @@ class Watch:
     ) -> None:
         self._ended.set()
         self._printer.join(5)
+        self._prints.last(str(getattr(error, "traceback", "")))
         if kind is None:
             self._progress.finish(text=self._summary())
         else:
@@ -58,12 +61,6 @@ class Watch:
             self._progress.update(self._bars, event.get("total"), self._note(event))
         elif kind == "phase":
             self._progress.phase(str(event.get("name", "")))
-        elif kind == "callback_error" and not self._complained:
-            self._complained = True
-            _say(
-                "A callback of the model raised; the library goes on (shown once):\n"
-                + str(event.get("traceback", "")).rstrip()
-            )
 
     def _note(self, event: Mapping[str, Any]) -> str:
         parts = []
@@ -82,19 +79,52 @@ class Watch:
         return f"{self._bars:,} bars in {duration(self._progress.elapsed)}"
 
     def _print(self) -> None:
+        while not self._ended.wait(PRINTS_EVERY):
+            self._prints.more()
+
+
+class Prints:
+    """What a model prints, passed on as it comes.
+
+    A traceback at the very end is held back for a moment: if it is what ends the run, the error
+    shows it, and once is enough.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._offset = 0
+        self._held = ""
+        self._looks = 0
+
+    def more(self) -> None:
+        """Print what is new."""
+        fresh = self._read()
+        self._looks = 0 if fresh else self._looks + 1
+        text = self._held + fresh
+        place = text.rfind(TRACEBACK)
+        if place < 0 or REPORTED in text[place:] or self._looks >= HELD_LOOKS:
+            place = len(text)
+        self._held = text[place:]
+        _say(text[:place])
+
+    def last(self, shown: str) -> None:
+        """Print the rest, but for the traceback that the error shows."""
+        text = self._held + self._read()
+        self._held = ""
+        _say(text.replace(shown.strip(), "").strip("\n") if shown.strip() else text)
+
+    def _read(self) -> str:
         from ..executor.stream import read_log
 
-        offset = 0
+        found = ""
         while True:
-            last = self._ended.wait(PRINTS_EVERY)
-            text, offset = read_log(self._folder, offset)
-            if text:
-                _say(text, end="")
-            elif last:
-                return
+            text, self._offset = read_log(self._folder, self._offset)
+            if not text:
+                return found
+            found += text
 
 
-def _say(text: str, end: str = "\n") -> None:
-    if mode() != "silent":
-        sys.stdout.write(clean(text) + end)
+def _say(text: str) -> None:
+    if text and mode() != "silent":
+        sys.stdout.write(clean(text))
         sys.stdout.flush()

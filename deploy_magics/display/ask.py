@@ -43,13 +43,14 @@ def secret(question: str, option: str) -> str:
 
 
 def _asked(question: str, option: str, ask, prompt: str) -> str:  # type: ignore[no-untyped-def]
+    nobody = InteractionError(f"{question.rstrip('.')} – nobody is here to answer.", option)
     if not can_answer():
-        raise InteractionError(f"{question}: nobody is here to answer.", option)
+        raise nobody
     try:
         return str(ask(prompt))
     except (EOFError, NotImplementedError):  # a front end without input says so only now
-        raise InteractionError(f"{question}: nobody is here to answer.", option) from None
+        raise nobody from None
     except Exception as error:
         if type(error).__name__ == "StdinNotImplementedError":
-            raise InteractionError(f"{question}: nobody is here to answer.", option) from None
+            raise nobody from None
         raise

@@ -210,3 +210,20 @@ def test_credentials_that_others_can_read_are_not_used(
     (home.parent / "home" / "credentials.json").chmod(0o644)
     with pytest.raises(CredentialsError, match="can be read by others"):
         shell.run_cell("%deploy_projects")
+
+
+def test_a_platform_has_an_address_of_its_own(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def check(address: str, token: str) -> str:
+        asked.append(address)
+        return "ann"
+
+    monkeypatch.setenv("TEAM_TOKEN", "dm_x")
+    monkeypatch.setattr(login_module, "_CHECKS", {"blankly": check, "ubiops": check})
+    for platform in ("blankly", "ubiops"):
+        shell.run_cell(f"%deploy_login --platform {platform} --token-env TEAM_TOKEN")
+    assert asked[0] == "https://deploy.blankly.finance"
+    assert "ubiops" in asked[1]
+    with pytest.raises(UsageError, match="Did you mean ubiops"):
+        shell.run_cell("%deploy_login --platform ubips")
