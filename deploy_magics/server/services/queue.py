@@ -45,19 +45,23 @@ class Queue:
         now = time.time()
         other = aliased(Run)
         busy = (
-            select(func.count())
-            .where(other.account_id == Run.account_id, other.state.in_(HELD))
-            .scalar_subquery()
+            select(other.account_id, func.count().label("count"))
+            .where(other.state.in_(HELD))
+            .group_by(other.account_id)
+            .subquery()
         )
         lost = and_(Run.state.in_(HELD), Run.lease_until < now, Run.owner != owner)
         due = and_(Run.state == "queued", or_(Run.not_before.is_(None), Run.not_before <= now))
         query = (
             select(Run)
+            .outerjoin(busy, busy.c.account_id == Run.account_id)
             .where(
                 or_(due, lost), Run.kind.in_(kinds), Run.plan.in_(_fitting(free_cpus, free_memory))
             )
             .where(~_earlier_live())
-            .order_by(case((lost, 0), else_=1), busy, Run.created_at, Run.id)
+            .order_by(
+                case((lost, 0), else_=1), func.coalesce(busy.c.count, 0), Run.created_at, Run.id
+            )
             .limit(1)
             .with_for_update(skip_locked=True, of=Run)
         )
