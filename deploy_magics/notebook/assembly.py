@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -30,8 +29,8 @@ def assemble(records: Iterable[Record], shims: Iterable[str]) -> Text:
     lines: list[str] = []
     origins: list[Origin] = []
     chosen = list(records)
-    first = [record for record in chosen if is_future(record.unit.node)]
-    rest = [record for record in chosen if not is_future(record.unit.node)]
+    first = [record for record in chosen if record.unit.future]
+    rest = [record for record in chosen if not record.unit.future]
 
     def put(record: Record) -> None:
         for text, number in _lead(record):
@@ -53,11 +52,6 @@ def assemble(records: Iterable[Record], shims: Iterable[str]) -> Text:
         put(record)
         last = record
     return Text("".join(f"{line}\n" for line in lines), tuple(origins))
-
-
-def is_future(node: ast.stmt) -> bool:
-    """Whether a statement must stand first in a program."""
-    return isinstance(node, ast.ImportFrom) and node.module == "__future__" and not node.level
 
 
 def _lead(record: Record) -> list[tuple[str, int]]:

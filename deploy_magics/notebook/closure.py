@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -188,24 +187,11 @@ class Closure:
 
 def title(record: Record) -> str:
     """How a statement is spoken of: by what it binds or changes."""
-    node = record.unit.node
-    name = getattr(node, "name", None)
-    if isinstance(name, str):
-        return f"`{name}`"
+    if record.unit.name:
+        return f"`{record.unit.name}`"
     names = sorted(record.binds)
     if names:
         return ", ".join(f"`{name}`" for name in names[:3])
     if record.cell is None:
         return "the main cell"
-    root = _root_name(node)
-    return f"`{root}`" if root else "a statement that is needed"
-
-
-def _root_name(node: ast.AST | None) -> str:
-    """``xs`` of ``xs.append(1)`` and of ``xs[0] = 1``."""
-    while node is not None and not isinstance(node, ast.Name):
-        inner = [getattr(node, name, None) for name in ("value", "func", "target")]
-        if isinstance(node, (ast.Assign, ast.Delete)):
-            inner = [node.targets[0]]
-        node = next((part for part in inner if isinstance(part, ast.AST)), None)
-    return node.id if node is not None else ""
+    return f"`{record.unit.root}`" if record.unit.root else "a statement that is needed"

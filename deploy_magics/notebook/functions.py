@@ -43,7 +43,6 @@ class Function:
     """
 
     def __init__(self, node: ast.AST, name: str, owner: Obj | None) -> None:
-        self.node = node
         self.name = name
         self.owner = owner
         arguments: ast.arguments = node.args  # type: ignore[attr-defined]
@@ -83,10 +82,16 @@ class BodyWalker(StatementWalker):
     """Goes through a body without regard to order: what may happen, not when."""
 
     def __init__(
-        self, function: Function, program: Program, parent: BodyWalker | None, lazy: bool
+        self,
+        function: Function,
+        node: ast.AST,
+        program: Program,
+        parent: BodyWalker | None,
+        lazy: bool,
     ) -> None:
         super().__init__()
         self.function = function
+        self.node = node
         self.program = program
         self.parent = parent
         self.modules = program.modules
@@ -96,7 +101,7 @@ class BodyWalker(StatementWalker):
         self.depth = 0
         self.left = False
         self.guarded = 0
-        self.names = names = bound_names(function.node)
+        self.names = names = bound_names(node)
         self.globals = names.globals
         self.local = (names.bound | function.symbols.keys()) - names.globals - names.nonlocals
         self.locals: dict[str, Value] = {
@@ -105,7 +110,7 @@ class BodyWalker(StatementWalker):
 
     def run(self) -> None:
         """Fills the summary; a body with loops or inner functions is gone through twice."""
-        node = self.function.node
+        node = self.node
         if isinstance(node, ast.Lambda):
             self.returned(self.ev(node.body))
             return
@@ -209,7 +214,7 @@ class BodyWalker(StatementWalker):
         made.function = Function(node, name, owner)
         if self.skims:  # or else a nest of functions would be gone through 2 ** depth times
             return made
-        BodyWalker(made.function, self.program, self, self.lazy_annotations).run()
+        BodyWalker(made.function, node, self.program, self, self.lazy_annotations).run()
         for inner, optional in made.function.late.items():
             self.function.late[inner] = self.function.late.get(inner, True) and optional
         for captured in made.function.captured:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-
 from deploy_magics.notebook import knowledge
 from deploy_magics.notebook.closure import Closure
 from deploy_magics.notebook.history import Analysis
@@ -19,7 +17,7 @@ def notices(analysis: Analysis, closure: Closure, entry: Cell) -> tuple[str, ...
         record = records[place]
         where = "the main cell" if record.cell is None else analysis.label(record.cell)
         found += [f"{where}: the magic {text} is left out." for text in record.unit.dropped]
-        if record.cell is not None and _is_main_guard(record.unit.node):
+        if record.cell is not None and record.unit.main_guard:
             found.append(
                 f'{where}: the block under `if __name__ == "__main__"` ran in the kernel; in the '
                 "model it runs only where the main script is started as a program."
@@ -46,10 +44,3 @@ def notices(analysis: Analysis, closure: Closure, entry: Cell) -> tuple[str, ...
             f"{analysis.label(index)} could not be read ({error}) and is not in the model."
         )
     return tuple(dict.fromkeys(found))
-
-
-def _is_main_guard(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
-        return False
-    sides = [node.test.left, *node.test.comparators]
-    return any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides)

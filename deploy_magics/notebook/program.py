@@ -7,7 +7,7 @@ import bisect
 import builtins
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deploy_magics.notebook.applying import Calls
 from deploy_magics.notebook.functions import BodyWalker, Function, catches_name_error, symbol
@@ -104,13 +104,15 @@ class Program(Calls):
         self._record, self._refused = record, unit.refused
         names: dict[str, Binding] = {}
         self._diffs.append(names)
+        node = unit.node
+        assert node is not None
         try:
             if certain:
-                self.statement(unit.node)
+                self.statement(node)
             else:
-                self.branches([lambda: self.statement(unit.node)], may_skip=True)
+                self.branches([lambda: self.statement(node)], may_skip=True)
         except RecursionError:
-            self._coarse(unit.node)
+            self._coarse(node)
         finally:
             self.scopes.clear()
             self._active.clear()
@@ -118,6 +120,7 @@ class Program(Calls):
             self._record, self._guarded = None, 0
         for name in names:
             self._remember(name, record.place)
+        record.unit = replace(unit, node=None)
         record.binds = set(names)
         record.version = self.version
         return record
@@ -294,7 +297,7 @@ class Program(Calls):
             self.method_names.add(name)
         scopes, self.scopes = self.scopes, []
         try:
-            walker = BodyWalker(made.function, self, None, self.lazy_annotations)
+            walker = BodyWalker(made.function, node, self, None, self.lazy_annotations)
             comprehensions = [names for kind, names in scopes if kind == "comprehension"]
             for names in comprehensions:
                 walker.local |= names.keys()

@@ -30,19 +30,25 @@ class Unit:
     """One statement at the top of a cell.
 
     Attributes:
+        node: its tree; None once the statement was gone through, for trees are large.
         lines: its text, without magics; ``numbers`` gives for each the 1-based line of the cell.
         refused: why the names it binds cannot be shipped, empty where they can.
         dropped: magics inside it that are left out of the text.
         lead: the comments and blank lines in front of it, each with its line of the cell.
+        name: of the function or class it defines. ``root``: ``xs`` of ``xs.append(1)``.
     """
 
-    node: ast.stmt
+    node: ast.stmt | None
     lines: tuple[str, ...]
     numbers: tuple[int, ...]
     refused: str = ""
     dropped: tuple[str, ...] = ()
     awaits: bool = False
     lead: tuple[tuple[str, int], ...] = ()
+    name: str = ""
+    root: str = ""
+    future: bool = False
+    main_guard: bool = False
 
     @property
     def span(self) -> tuple[int, int]:
@@ -79,7 +85,7 @@ class _Reading:
     hidden: set[str] = field(default_factory=set)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=64)
 def read_cell(source: str, *, entry: bool = False) -> Cell:
     """The statements of a cell; of an ``entry`` the body of our own cell magic too."""
     reading = _Reading()
@@ -241,7 +247,9 @@ def _read_cell_magic(texts: list[str], line: int, reading: _Reading, entry: bool
         reading.magics.append(Magic(f"%{name}", text, line, len(reading.units), body))
         if own:
             inner = read_cell(body)
-            reading.hidden |= {name for unit in inner.units for name in stored_names(unit.node)}
+            reading.hidden |= {
+                n for unit in inner.units if unit.node for n in stored_names(unit.node)
+            }
         return
     code, numbers, tree = _transform(body)
     _read(code, [line + number for number in numbers], reading, entry, tree)
@@ -276,7 +284,20 @@ def _unit(node: ast.stmt, lines: list[str], numbers: Sequence[int], before: int)
     awaits = ("await" in whole or "async" in whole) and _awaits(node)
     if awaits and not refused:
         refused = "it comes from a top-level await, which a program cannot have"
-    return Unit(node, tuple(texts), tuple(where), refused, tuple(dropped), awaits, tuple(lead))
+    name = getattr(node, "name", None)
+    return Unit(
+        node,
+        tuple(texts),
+        tuple(where),
+        refused,
+        tuple(dropped),
+        awaits,
+        tuple(lead),
+        name=name if isinstance(name, str) else "",
+        root=_root_name(node),
+        future=isinstance(node, ast.ImportFrom) and node.module == "__future__",
+        main_guard=_is_main_guard(node),
+    )
 
 
 def _origin(kind: str, words: list[str]) -> str:
@@ -332,3 +353,20 @@ def stored_names(node: ast.AST) -> set[str]:
     }
     name = getattr(node, "name", None)
     return names | ({name} if isinstance(name, str) else set())
+
+
+def _root_name(node: ast.AST | None) -> str:
+    """``xs`` of ``xs.append(1)`` and of ``xs[0] = 1``."""
+    while node is not None and not isinstance(node, ast.Name):
+        inner = [getattr(node, name, None) for name in ("value", "func", "target")]
+        if isinstance(node, (ast.Assign, ast.Delete)):
+            inner = [node.targets[0]]
+        node = next((part for part in inner if isinstance(part, ast.AST)), None)
+    return node.id if node is not None else ""
+
+
+def _is_main_guard(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
+        return False
+    sides = [node.test.left, *node.test.comparators]
+    return any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides)

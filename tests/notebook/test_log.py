@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from deploy_magics.errors import UnpackagableNameError
 from deploy_magics.notebook import ExecutionLog, slice_log
@@ -15,14 +16,12 @@ from deploy_magics.notebook import ExecutionLog, slice_log
 
 @pytest.fixture
 def shell() -> Iterator[InteractiveShell]:
-    InteractiveShell.clear_instance()
-    made = InteractiveShell.instance()
-    made.history_manager.enabled = False
+    """A shell of its own, beside the one that other tests may share, without a database."""
+    made = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     made.showtraceback = lambda *args, **options: None  # type: ignore[method-assign]
     made.showsyntaxerror = lambda *args, **options: None  # type: ignore[method-assign]
     yield made
     made.atexit_operations()
-    InteractiveShell.clear_instance()
 
 
 def run(shell: InteractiveShell, *cells: str) -> None:
