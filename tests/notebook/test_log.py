@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ def shell() -> Iterator[InteractiveShell]:
     made.showsyntaxerror = lambda *args, **options: None  # type: ignore[method-assign]
     yield made
     made.atexit_operations()
+    atexit.unregister(made.atexit_operations)
 
 
 def run(shell: InteractiveShell, *cells: str) -> None:
