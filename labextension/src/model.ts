@@ -1,4 +1,3 @@
-import { PromiseDelegate } from '@lumino/coreutils';
 import { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
@@ -119,7 +118,7 @@ export class OverviewModel implements IDisposable {
 
   /** Do something and ask for news; `label` says what, while it lasts. */
   async perform<T>(label: string, action: () => Promise<T>): Promise<T | undefined> {
-    const key = new PromiseDelegate<void>();
+    const key = {};
     this._pending.set(key, label);
     this._problem = null;
     this._changed.emit();

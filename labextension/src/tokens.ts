@@ -3,15 +3,12 @@ export const COMMANDS = {
   openPanel: 'deploy-magics:open-panel',
   refresh: 'deploy-magics:refresh',
   signIn: 'deploy-magics:sign-in',
-  signOut: 'deploy-magics:sign-out',
   createProject: 'deploy-magics:create-project',
   example: 'deploy-magics:new-example',
   backtest: 'deploy-magics:backtest-cell',
   deploy: 'deploy-magics:deploy-cell',
   toggleModelTag: 'deploy-magics:toggle-model-tag',
   stopProgress: 'deploy-magics:stop-progress',
-  openLogs: 'deploy-magics:open-logs',
-  openResult: 'deploy-magics:open-result',
   compare: 'deploy-magics:compare'
 } as const;
 
