@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+# more of them: EXAMPLES=500 pytest tests/runtime/test_engine_same.py
+EXAMPLES = int(os.environ.get("EXAMPLES", "25"))
 
 Play = Callable[[dict[str, Any]], dict[str, Any]]
 Make = Callable[..., dict[str, Any]]
@@ -229,7 +233,9 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
+)
 @given(changes=cases())
 def test_any_strategy_is_the_same(play: Play, make_case: Make, changes: dict[str, Any]) -> None:
     check(play(make_case(**changes)))
