@@ -33,6 +33,9 @@ class ExecutedCell:
         return f"cell [{number}]"
 
 
+FAULT = "it could not be gone through"
+
+
 @dataclass(frozen=True)
 class Left:
     """Something executed that no program can carry: what it was, where, and what it does."""
@@ -54,9 +57,20 @@ class Analysis:
     left: list[Left] = field(default_factory=list)
     unread: dict[int, str] = field(default_factory=dict)
     hidden: dict[str, int] = field(default_factory=dict)
+    seen: int = 0
 
     def add(self, executed: ExecutedCell) -> None:
-        """Goes through one execution; of one that raised, only what may have run."""
+        """Goes through one execution; of one that raised, only what may have run.
+
+        Nothing that happens here may reach the user who runs the cell: what cannot be gone through
+        is told when a model is collected.
+        """
+        try:
+            self._add(executed)
+        except Exception as error:
+            self.unread[executed.index] = f"{FAULT} ({type(error).__name__})"
+
+    def _add(self, executed: ExecutedCell) -> None:
         cell = read_cell(executed.source)
         if cell.error:
             self.unread[executed.index] = cell.error

@@ -20,7 +20,7 @@ class ExecutionLog:
         self._running: tuple[str, str | None] | None = None
         self._installed = False
         self._analysis = Analysis(self._label)
-        self._other: tuple[tuple[int, ...], int, Analysis] | None = None
+        self._other: tuple[tuple[str, str | None], Analysis] | None = None
 
     @property
     def cells(self) -> Sequence[ExecutedCell]:
@@ -63,24 +63,22 @@ class ExecutionLog:
 
     def analysis(self, entry: str) -> Analysis:
         """All that was executed, without earlier executions of the cell ``entry`` itself."""
-        own = self._running[1] if self._running else None
-        text = entry.strip()
-        skipped = tuple(
-            cell.index
-            for cell in self._cells
-            if (cell.source.strip() == text or (own is not None and cell.cell_id == own))
-            and read_cell(cell.source).units
-        )
-        if not skipped:
+        text, own = entry.strip(), self._running[1] if self._running else None
+
+        def is_entry(cell: ExecutedCell) -> bool:
+            same = cell.source.strip() == text or (own is not None and cell.cell_id == own)
+            return same and bool(read_cell(cell.source).units)
+
+        if not any(is_entry(cell) for cell in self._cells):
             return self._analysis
-        known = self._other
-        if known is None or known[:2] != (skipped, len(self._cells)):
-            other = Analysis(self._label)
-            for cell in self._cells:
-                if cell.index not in skipped:
-                    other.add(cell)
-            known = self._other = (skipped, len(self._cells), other)
-        return known[2]
+        if self._other is None or self._other[0] != (text, own):
+            self._other = (text, own), Analysis(self._label)
+        other = self._other[1]
+        for cell in self._cells[other.seen :]:
+            other.seen = cell.index + 1
+            if not is_entry(cell):
+                other.add(cell)
+        return other
 
     def _label(self, index: int) -> str:
         return self._cells[index].label

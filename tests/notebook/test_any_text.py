@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from deploy_magics.errors import DeployMagicsError
 from deploy_magics.notebook import slice_cells
+from deploy_magics.notebook.history import FAULT
 
 RELAXED = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 LETTERS = "abcxy_ \t\n\n\n=()[]{}:;,.+-*@%!?\\\"'#$\0\r\f"
@@ -77,5 +78,7 @@ def check(cells: list[str], entry: str) -> None:
         found = slice_cells(cells, entry)
     except DeployMagicsError as error:
         assert "\n" not in str(error)
+        assert FAULT not in str(error)
         return
     assert len(found.origins) == found.source.count("\n")
+    assert not any(FAULT in warning for warning in found.warnings)

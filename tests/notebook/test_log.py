@@ -85,6 +85,8 @@ def test_the_entry_that_ran_before_is_left_out(shell: InteractiveShell) -> None:
     run(shell, "xs = [1]", entry, entry)
     assert slice_log(log, entry).source == "xs = [1]\n\nxs.append(2)\nxs\n"
     assert slice_log(log, "xs").cells == (0, 1, 2)
+    run(shell, "xs.append(9)", entry)
+    assert slice_log(log, entry).cells == (0, 3)
 
 
 def test_two_slices_of_one_log_do_not_disturb_each_other(shell: InteractiveShell) -> None:
