@@ -50,7 +50,7 @@ class Server:
             time.sleep(0.05)
         parts = urlsplit(json.loads((data_dir / "server.json").read_text())["url"])
         self.place = (str(parts.hostname), int(parts.port or 0))
-        self.services = Services.open(Settings(data_dir=data_dir))
+        self.services = Services.open(Settings(data_dir=data_dir, account_queue=1_000_000))
         self.owner = principal(self.services.accounts.ensure_owner()[0])
         token, _ = self.services.tokens.create(self.owner, "load")
         self.id_token = self.services.tokens.id_token(self.services.tokens.by_token(token))

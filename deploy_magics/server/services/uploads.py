@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from deploy_magics.errors import NotFoundError, ServiceError
 from deploy_magics.server.services.principal import Principal
@@ -40,12 +40,13 @@ class Uploads:
         """
         sha256, size = stage.sha256, stage.size
         with self._store.write() as session:
-            session.get(Account, who.account_id, with_for_update=self._store.row_locks)
+            account = session.get_one(
+                Account, who.account_id, with_for_update=self._store.row_locks
+            )
             if session.get(Upload, (who.account_id, sha256)) is None:
-                used = select(func.coalesce(func.sum(Upload.size), 0))
-                used = used.where(Upload.account_id == who.account_id)
-                if (session.scalar(used) or 0) + size > self._quota:
+                if account.stored + size > self._quota:
                     raise ServiceError("Your storage on this server is used up.", status=413)
+                account.stored += size
                 session.add(Upload(account_id=who.account_id, sha256=sha256, size=size))
                 session.flush()
         if self._blobs.exists(sha256):

@@ -66,6 +66,7 @@ class Account(Base):
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str | None]
     owner: Mapped[bool] = mapped_column(default=False)
+    stored: Mapped[int] = mapped_column(BigInteger, default=0)  # bytes of its uploads
     created_at: Mapped[float] = mapped_column(default=time.time)
 
 
@@ -196,6 +197,7 @@ class Run(Base):
     __table_args__ = (
         Index("ix_runs_queue", "state", "created_at"),
         Index("ix_runs_account", "account_id", "created_at"),
+        Index("ix_runs_waiting", "account_id", "state"),
         Index("ix_runs_model", "model_id", "created_at"),
     )
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)

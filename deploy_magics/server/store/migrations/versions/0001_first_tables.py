@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=254), nullable=True),
         sa.Column("password_hash", sa.String(), nullable=True),
         sa.Column("owner", sa.Boolean(), nullable=False),
+        sa.Column("stored", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
@@ -89,6 +90,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_runs_project_id"), "runs", ["project_id"], unique=False)
     op.create_index("ix_runs_queue", "runs", ["state", "created_at"], unique=False)
     op.create_index(op.f("ix_runs_version_id"), "runs", ["version_id"], unique=False)
+    op.create_index("ix_runs_waiting", "runs", ["account_id", "state"], unique=False)
     op.create_table(
         "answers",
         sa.Column("account_id", sa.String(length=36), nullable=False),
@@ -421,6 +423,7 @@ def downgrade() -> None:
     op.drop_table("channels")
     op.drop_index(op.f("ix_answers_created_at"), table_name="answers")
     op.drop_table("answers")
+    op.drop_index("ix_runs_waiting", table_name="runs")
     op.drop_index(op.f("ix_runs_version_id"), table_name="runs")
     op.drop_index("ix_runs_queue", table_name="runs")
     op.drop_index(op.f("ix_runs_project_id"), table_name="runs")
