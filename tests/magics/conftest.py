@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
 from IPython.core.history import HistoryManager
 from IPython.core.interactiveshell import InteractiveShell
+from keyring.backends import fail
 
 DATA = Path(__file__).parents[2] / "notebooks" / "data" / "EUR-USD_1h.csv"
 
@@ -39,6 +41,7 @@ def make_shell() -> Iterator[TestingShell]:
 
 def make_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DEPLOY_MAGICS_HOME", str(folder / "home"))
+    monkeypatch.setattr(keyring, "get_keyring", fail.Keyring)  # the user's own is left alone
     for name in ("DEPLOY_MAGICS_TOKEN", "DEPLOY_MAGICS_SERVER", "DEPLOY_MAGICS_NOTEBOOK"):
         monkeypatch.delenv(name, raising=False)
     work = folder / "work"

@@ -16,9 +16,9 @@ SERVER = "https://deploy.example"
 
 
 class Memory(KeyringBackend):
-    """A keyring that works, in memory."""
+    """A keyring that works, in memory; below every other, so that nothing chooses it by itself."""
 
-    priority = 1.0  # type: ignore[assignment]
+    priority = -1.0  # type: ignore[assignment]
 
     def __init__(self) -> None:
         super().__init__()
