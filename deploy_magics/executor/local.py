@@ -8,25 +8,19 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy_magics.errors import (
-    LimitError,
-    ModelFailedError,
-    RunCancelledError,
-    RunError,
-)
 from deploy_magics.executor import warm as warm_start
 from deploy_magics.executor.data import PriceSet
+from deploy_magics.executor.endings import error_of, whole_log, with_logs, without_result
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.process import Guarded, Limits, start_guarded
 from deploy_magics.executor.result import BacktestResult
-from deploy_magics.executor.stream import EventReader, read_log
+from deploy_magics.executor.stream import EventReader
 from deploy_magics.model.model import Model
 
 __all__ = ["Limits", "LocalRun", "run_backtest", "start_backtest", "write_job"]
@@ -36,13 +30,6 @@ Listener = Callable[[dict[str, Any]], None]
 POLL = 0.05
 """Seconds between two looks at the events of a run."""
 
-LIMIT_TEXTS = {
-    "time": "The run met its limit of {seconds:g} seconds.",
-    "memory": "The run met its limit of memory{memory_text}.",
-    "output": "The run printed more than its limit of {output:,} bytes.",
-    "disk": "The disk was full.",
-    "processes": "The run started more than {processes} processes.",
-}
 STATES = {"ended": "succeeded", "cancelled": "cancelled"}
 
 
@@ -100,12 +87,7 @@ class LocalRun:
 
     def logs(self, offset: int = 0) -> str:
         """What the model printed, from ``offset`` bytes on."""
-        text, end = read_log(self.folder, offset)
-        while True:
-            more, next_end = read_log(self.folder, end)
-            if not more:
-                return text
-            text, end = text + more, next_end
+        return whole_log(self.folder, offset)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether the run is over, after at most ``timeout`` seconds."""
@@ -128,11 +110,9 @@ class LocalRun:
         if exit is None:
             raise TimeoutError(f"The run {self.id} is not over yet.")
         if exit["reason"] != "ended":
-            raise self._error(exit)
+            raise error_of(self.folder, exit, self.limits)
         if not (self.folder / "result.json").exists():
-            raise self._with_logs(
-                ModelFailedError("The model ended its process before it had a result.")
-            )
+            raise with_logs(self.folder, without_result())
         return BacktestResult.from_run_folder(
             self.folder,
             model=self._model,
@@ -141,48 +121,6 @@ class LocalRun:
             environment=self._environment,
             id=self.id,
         )
-
-    def _error(self, exit: Mapping[str, Any]) -> RunError:
-        reason = exit["reason"]
-        if reason == "cancelled":
-            return self._with_logs(RunCancelledError(f"The run was stopped{self._how_far()}."))
-        if reason in LIMIT_TEXTS:
-            memory = self.limits.memory
-            text = LIMIT_TEXTS[reason].format(
-                seconds=self.limits.seconds or 0,
-                memory_text=f" of {memory / 1e6:,.0f} MB" if memory else "",
-                output=self.limits.output,
-                processes=self.limits.processes,
-            )
-            return self._with_logs(LimitError(text.rstrip(".") + self._how_far() + "."))
-        errors = [e for e in EventReader(self.folder).read() if e["event"] == "error"]
-        if errors:
-            told = errors[0]
-            if told.get("explained"):
-                return self._with_logs(ModelFailedError(told["message"]))
-            place = f" ({told['cell']}, line {told['line']})" if told.get("cell") else ""
-            return self._with_logs(
-                ModelFailedError(
-                    f"The model raised {told['message']}{place}.", traceback=told["traceback"]
-                )
-            )
-        how = f"signal {exit['signal']}" if exit.get("signal") else f"exit code {exit.get('code')}"
-        return self._with_logs(ModelFailedError(f"The model's process ended with {how}."))
-
-    def _how_far(self) -> str:
-        """At which simulated date the run was, as far as it said."""
-        last = None
-        for event in EventReader(self.folder).read():
-            if event["event"] == "progress" and event.get("time") is not None:
-                last = event
-        if last is None:
-            return ""
-        moment = time.strftime("%Y-%m-%d %H:%M", time.gmtime(last["time"]))
-        return f" at simulated {moment} UTC, {last['done']} of {last['total']} bars"
-
-    def _with_logs(self, error: RunError) -> Any:
-        error.logs = self.logs()[-100_000:]
-        return error
 
     def __repr__(self) -> str:
         return f"<run {self.id} of {self._model.name}: {self.state}>"
