@@ -11,7 +11,7 @@ from typing import Any
 from deploy_magics.errors import DeployMagicsError, RunCancelledError
 from deploy_magics.executor.environment import Environment
 from deploy_magics.server.workers.guarded import run_guarded
-from deploy_magics.server.workers.job import Job, Outcome
+from deploy_magics.server.workers.job import Job, Outcome, for_now
 from deploy_magics.server.workers.prepare import environment_of
 from deploy_magics.server.workers.ubiops_package import Package, unpack
 
@@ -46,6 +46,8 @@ def build(job: Job) -> Outcome:
             )
         return Outcome("cancelled")
     except DeployMagicsError as error:
+        if for_now(error):
+            raise
         message = str(error)[:ERROR_LENGTH]
         mark(revision.id, status="failed", error_message=message)
         return Outcome("failed", message)

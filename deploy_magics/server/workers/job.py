@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deploy_magics.errors import NotFoundError
+from deploy_magics.errors import DeployMagicsError, NotFoundError, ServiceError
 from deploy_magics.executor.process import Limits
 from deploy_magics.server.services import Services, plans
 from deploy_magics.server.store.tables import Revision, Run, Version
@@ -17,10 +18,20 @@ from deploy_magics.server.workers.guarded import await_guard_end
 
 
 class Outcome(NamedTuple):
-    """How a run ended: ``succeeded``, ``failed`` or ``cancelled``, and why."""
+    """How an attempt ended: ``succeeded``, ``failed`` or ``cancelled``, and why.
+
+    ``queued`` stands for another attempt, ``delay`` seconds from now.
+    """
 
     state: str
     error: str | None = None
+    delay: float = 0.0
+    restarts: int | None = None
+
+
+def for_now(error: DeployMagicsError) -> bool:
+    """Whether the database or the disk fails for now: the run is not to blame, and is kept."""
+    return isinstance(error, ServiceError) and error.status in (503, 507)
 
 
 @dataclass
@@ -36,6 +47,7 @@ class Job:
     progress: dict[str, Any] | None = None
     state: str = "running"
     changed: bool = False
+    outcome: Outcome | None = None
     wake: Callable[[], None] = lambda: None
 
     @property
@@ -55,6 +67,25 @@ class Job:
             self.wake()
         if progress is not None:
             self.progress, self.changed = dict(progress), True
+
+    def conclude(self, owner: str) -> None:
+        """Write down how it ended; raises ServiceError when the database cannot be written."""
+        run, outcome, queue = self.run, self.outcome, self.services.queue
+        if self.lost or outcome is None:
+            return
+        if outcome.state == "queued" or (outcome.state == "cancelled" and self.shutdown):
+            queue.release(
+                run.id,
+                owner,
+                run.attempts,
+                not_before=time.time() + outcome.delay if outcome.delay else None,
+                error=outcome.error,
+                restarts=outcome.restarts,
+            )
+        else:
+            queue.finish(
+                run.id, owner, run.attempts, outcome.state, outcome.error, progress=self.progress
+            )
 
     def fresh_folder(self) -> Path:
         """The run's folder, empty: whatever an earlier attempt left there is gone."""

@@ -6,6 +6,7 @@ adopts it by its run folder. What it does is in the files of that folder (events
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import threading
@@ -17,17 +18,18 @@ from typing import Any
 
 from sqlalchemy import select
 
-from deploy_magics.errors import DeployMagicsError, RunCancelledError
+from deploy_magics.errors import DeployMagicsError, RunCancelledError, ServiceError
 from deploy_magics.executor.live import LiveRun, start_live
 from deploy_magics.executor.process import read_exit
 from deploy_magics.executor.stream import EventReader
 from deploy_magics.server.services import Services
 from deploy_magics.server.store.tables import Run
-from deploy_magics.server.workers.job import Job
+from deploy_magics.server.workers.job import Job, Outcome, for_now
 from deploy_magics.server.workers.models import arguments_of, ready
 
 log = logging.getLogger(__name__)
 
+RETRY_SECONDS = 5.0
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
 GIVE_UP = 4
@@ -82,19 +84,20 @@ class LiveModels:
         watched.starter.start()
 
     def _start(self, watched: Watched) -> None:
+        """In a thread; what comes of it is written down by ``step``."""
         job = watched.job
         try:
             if job.stop.is_set():
                 raise RunCancelledError("The run was stopped.")
             watched.live = self._started(job)
         except RunCancelledError:
-            end = self._queue.release if job.shutdown else self._cancelled
-            end(job.run.id, self._owner, job.run.attempts)
+            job.outcome = Outcome("cancelled")
         except DeployMagicsError as error:
-            self._finish(job, "failed", str(error))
+            again = Outcome("queued", str(error), RETRY_SECONDS)
+            job.outcome = again if for_now(error) else Outcome("failed", str(error))
         except Exception:
             log.exception("live run %s could not be started", job.run.id)
-            self._finish(job, "failed", "The service failed; its log says why.")
+            job.outcome = Outcome("failed", "The service failed; its log says why.")
         finally:
             job.wake()
 
@@ -128,59 +131,24 @@ class LiveModels:
             job = watched.job
             if wanted.get(run_id) != "running":
                 job.stop.set()
-            if watched.starter is not None and not watched.starter.is_alive():
-                watched.starter.join()
-                watched.starter = None
-                if watched.live is None:
-                    del self._watched[run_id]
-                    continue
             self._beat(run_id, watched)
-            if watched.live is not None and watched.starter is None:
-                self._look(run_id, watched, watched.live)
+            if watched.starter is not None and watched.starter.is_alive():
+                continue
+            if watched.live is not None and job.outcome is None:
+                self._look(watched, watched.live)
+            if job.outcome is not None:
+                job.conclude(self._owner)
+                del self._watched[run_id]
 
-    def _look(self, run_id: str, watched: Watched, live: LiveRun) -> None:
+    def _look(self, watched: Watched, live: LiveRun) -> None:
         job = watched.job
         if job.stop.is_set() and time.monotonic() - watched.told > TELL_SECONDS:
             watched.told = time.monotonic()
             threading.Thread(target=live.stop, daemon=True).start()  # it may take its time
         ended = live.exit
         if ended is not None:
-            del self._watched[run_id]
-            if not job.lost:
-                self._ended(job, ended)
-
-    def _ended(self, job: Job, ended: Mapping[str, Any]) -> None:
-        reason = ended["reason"]
-        if job.stop.is_set():
-            self._finish(job, "cancelled")
-        elif reason == "ended":
-            self._finish(job, "succeeded")
-        elif reason == "cancelled":  # somebody else ended its guard: not the model's fault
-            self._again(job, job.run.restarts, 0.0, None)
-        else:
-            self._fell(job, ended)
-
-    def _fell(self, job: Job, ended: Mapping[str, Any]) -> None:
-        """Restart it after a while that doubles each time, or give it up."""
-        steady = uptime(job.folder, ended) >= STEADY_SECONDS
-        restarts = 0 if steady else job.run.restarts
-        why = last_words(job.folder, ended)
-        if restarts >= GIVE_UP:
-            self._finish(job, "failed", f"Given up after {restarts} restarts. {why}")
-            return
-        delay = min(FIRST_DELAY * 2**restarts, LONGEST_DELAY)
-        self._again(job, restarts + 1, delay, why)
-
-    def _again(self, job: Job, restarts: int, delay: float, why: str | None) -> None:
-        log.info("live run %s starts again in %g s: %s", job.run.id, delay, why)
-        self._queue.release(
-            job.run.id,
-            self._owner,
-            job.run.attempts,
-            not_before=time.time() + delay,
-            error=why,
-            restarts=restarts,
-        )
+            job.outcome = _outcome(job, ended)
+            log.info("live run %s: %s", job.run.id, job.outcome)
 
     def _beat(self, run_id: str, watched: Watched) -> None:
         job = watched.job
@@ -210,13 +178,7 @@ class LiveModels:
         with self._services.store.read() as session:
             return dict(session.execute(query).tuples().all())
 
-    def _finish(self, job: Job, state: str, error: str | None = None) -> bool:
-        return self._queue.finish(job.run.id, self._owner, job.run.attempts, state, error)
-
-    def _cancelled(self, run_id: str, owner: str, attempt: int) -> bool:
-        return self._queue.finish(run_id, owner, attempt, "cancelled")
-
-    def leave(self) -> None:
+    def leave(self, seconds: float) -> None:
         """Let go of all: what runs goes on, what was being started goes back into the queue."""
         for watched in self._watched.values():
             if watched.starter is not None:
@@ -224,7 +186,28 @@ class LiveModels:
                 watched.job.stop.set()
         for watched in self._watched.values():
             if watched.starter is not None:
-                watched.starter.join(30.0)
+                watched.starter.join(seconds)
+                if watched.job.outcome is not None:
+                    with contextlib.suppress(ServiceError):
+                        watched.job.conclude(self._owner)
+
+
+def _outcome(job: Job, ended: Mapping[str, Any]) -> Outcome:
+    """What the end of its process means for the run: over, or another attempt after a while."""
+    reason, restarts = ended["reason"], job.run.restarts
+    if job.stop.is_set():
+        return Outcome("cancelled")
+    if reason == "ended":
+        return Outcome("succeeded")
+    if reason == "cancelled":  # somebody else ended its guard: not the model's fault
+        return Outcome("queued", restarts=restarts)
+    if uptime(job.folder, ended) >= STEADY_SECONDS:
+        restarts = 0
+    why = last_words(job.folder, ended)
+    if restarts >= GIVE_UP:
+        return Outcome("failed", f"Given up after {restarts} restarts. {why}")
+    delay = min(FIRST_DELAY * 2**restarts, LONGEST_DELAY)
+    return Outcome("queued", why, delay, restarts + 1)
 
 
 def uptime(folder: Path, ended: Mapping[str, Any]) -> float:

@@ -7,6 +7,7 @@ live models running, which the next one adopts.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -26,7 +27,7 @@ from deploy_magics.server.services import Services, plans
 from deploy_magics.server.services.queue import HELD
 from deploy_magics.server.store.tables import Run
 from deploy_magics.server.workers import builds, models
-from deploy_magics.server.workers.job import Job, Outcome
+from deploy_magics.server.workers.job import Job, Outcome, for_now
 from deploy_magics.server.workers.live import LiveModels
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 LEASE = 20.0
 POLL = 0.5
 SCHEDULE_SECONDS = 5.0
+RETRY_SECONDS = 5.0
+END_SECONDS = 30.0
 SHORT_KINDS = ("build", "request")
 LONG_KINDS = ("backtest", "screen")
 SHORT_SLOTS = 2
@@ -95,9 +98,12 @@ class Worker:
 
     def run(self) -> None:
         """Until ``stop``."""
-        self._take_over()
+        fresh = True
         while not self._stopping:
             try:
+                if fresh:
+                    self._take_over()
+                fresh = False
                 self._step()
             except ServiceError as error:  # a busy database: the leases outlast a few rounds
                 log.warning("the queue cannot be reached: %s", error)
@@ -118,8 +124,8 @@ class Worker:
                 log.info("queued run %s again", row.id)
 
     def _step(self) -> None:
-        self._reap()
         self._beat()
+        self._reap()
         self._live.step()
         self._tick()
         while self._due() and self._claim():
@@ -191,18 +197,19 @@ class Worker:
         return True
 
     def _work(self, job: Job) -> None:
+        """In the run's own thread; what comes of it is written down by the loop."""
         run = job.run
         try:
-            outcome = Outcome("cancelled") if job.stop.is_set() else self._way(run.kind)(job)
+            stopped = job.stop.is_set()
+            job.outcome = Outcome("cancelled") if stopped else self._way(run.kind)(job)
         except RunCancelledError:
-            outcome = Outcome("cancelled")
+            job.outcome = Outcome("cancelled")
         except DeployMagicsError as error:
-            outcome = Outcome("failed", str(error))
+            again = Outcome("queued", str(error), RETRY_SECONDS)
+            job.outcome = again if for_now(error) else Outcome("failed", str(error))
         except Exception:
             log.exception("run %s failed in the worker", run.id)
-            outcome = Outcome("failed", "The service failed; its log says why.")
-        try:
-            self._conclude(job, outcome)
+            job.outcome = Outcome("failed", "The service failed; its log says why.")
         finally:
             self._wake.set()
 
@@ -213,31 +220,11 @@ class Worker:
             return cluster.backtest
         return WORK[kind]
 
-    def _conclude(self, job: Job, outcome: Outcome) -> None:
-        run, patience = job.run, time.monotonic() + self._lease
-        while not job.lost:
-            try:
-                if outcome.state == "cancelled" and job.shutdown:
-                    self._queue.release(run.id, self.owner, run.attempts)
-                else:
-                    self._queue.finish(
-                        run.id,
-                        self.owner,
-                        run.attempts,
-                        outcome.state,
-                        outcome.error,
-                        progress=job.progress,
-                    )
-                return
-            except ServiceError:
-                if time.monotonic() > patience:
-                    raise
-                time.sleep(self._poll)
-
     def _reap(self) -> None:
-        for run_id, (_, thread) in list(self._jobs.items()):
+        """Write down what has ended; what cannot be written now is kept, its lease too."""
+        for run_id, (job, thread) in list(self._jobs.items()):
             if not thread.is_alive():
-                thread.join()
+                job.conclude(self.owner)
                 del self._jobs[run_id]
                 self._beats.pop(run_id, None)
 
@@ -278,5 +265,7 @@ class Worker:
             job.shutdown = True
             job.stop.set()
         for _, thread in self._jobs.values():
-            thread.join(30.0)
-        self._live.leave()
+            thread.join(END_SECONDS)
+        self._live.leave(END_SECONDS)
+        with contextlib.suppress(ServiceError):  # the next worker takes over what is left
+            self._reap()

@@ -13,9 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
+from deploy_magics.errors import ServiceError
 from deploy_magics.executor.process import attach
 from deploy_magics.server.services.ubiops_templates import TEMPLATES
 from deploy_magics.server.starters import starter_zip
+from deploy_magics.server.workers import worker as worker_module
 from deploy_magics.server.workers.job import Job
 from deploy_magics.server.workers.worker import Capacity, Worker
 
@@ -90,6 +92,44 @@ def _with_script(house: Any, version: Any, source: str) -> Any:
     row = house.services.versions.active_revision(version)
     model = Model.from_zip(house.services.blobs.path(row.sha256))
     return Model(model.name, model.manifest, {**model.files, "bot.py": source.encode()})
+
+
+class TestDatabaseAway:
+    def test_an_end_that_cannot_be_written_is_written_later(
+        self, house: Any, worker: Any, monkeypatch: Any
+    ) -> None:
+        real, refused = house.services.queue.finish, []
+
+        def finish(*arguments: Any, **options: Any) -> bool:
+            if len(refused) < 3:
+                refused.append(1)
+                raise ServiceError("The database is busy.", status=503)
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(house.services.queue, "finish", finish)
+        worker()
+        run = house.run(house.deploy())
+        live = house.run(house.deploy(name="live"), "live", feed={"kind": "replay", "pace": 0})
+        assert house.await_state(run, "succeeded", "failed").attempts == 1
+        assert house.await_state(live, "succeeded", "failed").state == "succeeded"
+
+    def test_a_run_is_kept_while_its_package_cannot_be_read(
+        self, house: Any, worker: Any, monkeypatch: Any
+    ) -> None:
+        real, refused = house.services.runs.inputs, []
+
+        def inputs(run_id: str) -> Any:
+            if not refused:
+                refused.append(1)
+                raise ServiceError("The database is busy.", status=503)
+            return real(run_id)
+
+        monkeypatch.setattr(house.services.runs, "inputs", inputs)
+        monkeypatch.setattr(worker_module, "RETRY_SECONDS", 0.1)
+        worker()
+        run = house.run(house.deploy())
+        ended = house.await_state(run, "succeeded", "failed")
+        assert (ended.state, ended.attempts) == ("succeeded", 2)
 
 
 class TestScreens:
