@@ -127,7 +127,7 @@ def test_profit_is_what_the_orders_moved(steps: list[tuple[str, int, int]]) -> N
     sign = {"buy": -1, "sell": 1}
     cash = sum(sign[side] * size * price - 0.5 for side, size, price in steps)
     opened = table[table["exit_time"].isna()]
-    direction = opened["side"].map({"long": -1.0, "short": 1.0})
+    direction = np.where(opened["side"] == "long", -1.0, 1.0)
     cost = (direction * opened["size"] * opened["entry_price"] - opened["fees"]).sum()
     assert table["profit"].sum() + cost == pytest.approx(cash, abs=1e-6)
     held = sum(-sign[side] * size for side, size, _ in steps)
