@@ -31,7 +31,7 @@ D = P + "/deployments/{deployment_name}"
 V = D + "/versions/{version}"
 R = V + "/revisions"
 AT_ROOT = ("/status", "/user", "/oauth/sign-in", "/authorize")
-POLL = 0.1
+POLL, LONGEST_POLL = 0.1, 1.0
 
 
 class Route(NamedTuple):
@@ -204,9 +204,10 @@ async def _answer(route: Route, call: Call) -> Response:
 async def _waited(call: Call, answer: dict[str, Any]) -> dict[str, Any]:
     """A direct request is answered when it has ended, or as it stands at its time-out."""
     until = requests.deadline(call)
-    loop = asyncio.get_running_loop()
+    loop, pause = asyncio.get_running_loop(), POLL
     while not requests.ended(answer) and loop.time() < until:
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.2, LONGEST_POLL)
         answer = await run_in_threadpool(requests.again, call, answer)
     return answer
 
