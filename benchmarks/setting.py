@@ -30,6 +30,7 @@ class Setting:
 
     rounds: int = 5
     versions: dict[str, str] = field(default_factory=dict)
+    last: dict[str, Program] = field(default_factory=dict)  # of the plain library, by resolution
 
     @property
     def slow_rounds(self) -> int:
@@ -80,7 +81,10 @@ class Setting:
         with tempfile.TemporaryDirectory() as place:
             lay_settings(Path(place))
             command = [self.library.python, PROGRAMS / "bot.py", json.dumps(options)]
-            return run_program(command, Path(place))
+            done = run_program(command, Path(place))
+        if not constants:
+            self.last[resolution] = done
+        return done
 
 
 def lay_settings(folder: Path) -> None:

@@ -81,7 +81,7 @@ def callback_share(setting: Setting) -> list[Row]:
 
 def memory(setting: Setting) -> list[Row]:
     _, peak = _measured(setting, "1m")
-    plain = setting.plain("1m")
+    plain = setting.last.get("1m") or setting.plain("1m")
     return [
         Row(
             "h",
