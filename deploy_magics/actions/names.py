@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..platforms.blankly import BlanklyClient
 
 KEPT = 5.0  # seconds that an answer serves again
 _answers: dict[str, tuple[float, list[str]]] = {}
@@ -27,38 +31,36 @@ def forget() -> None:
     _answers.clear()
 
 
-def _projects() -> list[str]:
+def _client() -> BlanklyClient:
+    """A client that neither waits nor starts a server: Tab is no reason to."""
     from .session import client
 
-    return [project.name for project in client(patience=1).projects()]
+    return client(patience=1, start=False)
+
+
+def _projects() -> list[str]:
+    return [project.name for project in _client().projects()]
 
 
 def _models() -> list[str]:
-    from .session import client
-
-    found = client(patience=1)
+    found = _client()
     return [model.name for project in found.projects() for model in found.models(project.id)]
 
 
 def _versions() -> list[str]:
     from .find import find_model
-    from .session import client
 
-    found = client(patience=1)
+    found = _client()
     model = find_model(found, None)
     return [str(version.number) for version in found.versions(model.id) if version.number]
 
 
 def _runs() -> list[str]:
-    from .session import client
-
-    return [run.id for run in client(patience=1).runs(limit=50)]
+    return [run.id for run in _client().runs(limit=50)]
 
 
 def _plans() -> list[str]:
-    from .session import client
-
-    return [plan.name for plan in client(patience=1).plans()]
+    return [plan.name for plan in _client().plans()]
 
 
 def _backtests() -> list[str]:

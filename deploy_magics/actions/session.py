@@ -14,6 +14,7 @@ from . import embedded
 from .workspace import current
 
 EMBEDDED = "embedded"
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -25,22 +26,32 @@ class Place:
 
 
 def client(
-    server: str | None = None, platform: str | None = None, *, patience: float = 60
+    server: str | None = None,
+    platform: str | None = None,
+    *,
+    patience: float = PATIENCE,
+    start: bool = True,
 ) -> BlanklyClient:
     """A client that is signed in: at ``server``, else where the user signed in last.
+
+    Args:
+        patience: seconds that one call may wait in all for a server that is away.
+        start: start the server on this machine where it is meant and does not run.
 
     Raises:
         NotSignedInError: nobody signed in there.
     """
     place = Place(platform or "blankly", server) if server else chosen()
-    url, token = address(place)
+    url, token = address(place, start=start)
     workspace = current()
-    if workspace.client is None or workspace.client_of != (url, token):
+    if workspace.client is not None and workspace.client_of == (url, token):
+        found: BlanklyClient = workspace.client
+        return found
+    made = BlanklyClient(url, token, patience=patience)
+    if patience >= PATIENCE:
         _drop_client()
-        workspace.client = BlanklyClient(url, token, patience=patience)
-        workspace.client_of = (url, token)
-    found: BlanklyClient = workspace.client
-    return found
+        workspace.client, workspace.client_of = made, (url, token)
+    return made
 
 
 def chosen() -> Place:
@@ -78,7 +89,7 @@ def _drop_client() -> None:
         workspace.client = None
 
 
-def address(place: Place | None = None) -> tuple[str, str]:
+def address(place: Place | None = None, *, start: bool = True) -> tuple[str, str]:
     """A server's address and our token for it; where the user signed in last, if none is named.
 
     Raises:
@@ -86,7 +97,9 @@ def address(place: Place | None = None) -> tuple[str, str]:
     """
     place = place or chosen()
     if place.server == EMBEDDED:
-        found = embedded.ensure_running()
+        found = embedded.ensure_running() if start else embedded.running()
+        if found is None:
+            raise NotSignedInError("The server on this machine does not run.", "Say %deploy_login.")
         return found.url, found.token
     named, token = os.environ.get("DEPLOY_MAGICS_SERVER"), os.environ.get("DEPLOY_MAGICS_TOKEN")
     if token and named and credentials.origin(named) == credentials.origin(place.server):

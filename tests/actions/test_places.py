@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from deploy_magics import credentials
-from deploy_magics.actions import session
+from deploy_magics.actions import embedded, names, session
 from deploy_magics.actions.deployment import Deployment, feed_text, progress_lines
 from deploy_magics.actions.find import (
     find_model,
@@ -163,3 +163,10 @@ def test_a_deployment_is_worth_printing() -> None:
         assert said in text and said in page
     assert "&lt;b&gt;no luck" in page and "attempts" in text
     assert progress_lines({}) == []
+
+
+def test_tab_starts_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "_start", lambda: pytest.fail("started"))
+    session.choose(Place("blankly", session.EMBEDDED))
+    with pytest.raises(NotSignedInError, match="does not run"):
+        names.names_of("model")
