@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from deploy_magics.notebook.closure import Closure
-from deploy_magics.notebook.program import Record
+from deploy_magics.notebook.records import Record
 
 Origin = tuple["int | None", int]
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from deploy_magics.notebook.objects import UNBOUND, Binding, Obj
-from deploy_magics.notebook.program import Missing, Need, Program, Record
+from deploy_magics.notebook.program import Program
+from deploy_magics.notebook.records import Missing, Need, Record
 
 
 @dataclass(frozen=True)

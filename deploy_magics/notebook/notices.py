@@ -5,8 +5,8 @@ from __future__ import annotations
 from deploy_magics.notebook import knowledge
 from deploy_magics.notebook.closure import Closure
 from deploy_magics.notebook.history import Analysis
-from deploy_magics.notebook.program import SHIMS
 from deploy_magics.notebook.reading import Cell
+from deploy_magics.notebook.records import SHIMS
 
 
 def notices(analysis: Analysis, closure: Closure, entry: Cell) -> tuple[str, ...]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 import bisect
-import builtins
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from deploy_magics.notebook.applying import Calls
 from deploy_magics.notebook.functions import BodyWalker, Function, catches_name_error, symbol
@@ -24,47 +22,8 @@ from deploy_magics.notebook.objects import (
 )
 from deploy_magics.notebook.paths import same_file
 from deploy_magics.notebook.reading import Unit
+from deploy_magics.notebook.records import KNOWN, Missing, Need, Record, exports
 from deploy_magics.notebook.statements import Step
-
-# Names that a notebook has and a program has too, or that the slice gives to it.
-ALWAYS = frozenset(dir(builtins)) | {"__name__", "__doc__", "__builtins__", "__file__", "__spec__"}
-SHIMS = frozenset({"display", "get_ipython"})
-KNOWN = ALWAYS | SHIMS | {"__package__", "__loader__", "exit", "quit"}
-
-
-@dataclass(frozen=True)
-class Need:
-    """Statement ``place`` is needed, and why; as a sentence about it."""
-
-    place: int
-    why: str
-    name: str
-    only_with: str = ""
-    """A name: the need holds only when the slice binds it."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A name that is read and cannot be had."""
-
-    name: str
-    binding: Binding
-
-
-@dataclass
-class Record:
-    """One statement of one execution, and what it goes on."""
-
-    place: int
-    cell: int | None
-    unit: Unit
-    needs: list[Need] = field(default_factory=list)
-    states: dict[tuple[Obj, bool], int] = field(default_factory=dict)
-    """Objects whose state counts (True: the module alone), and the moment of the last look."""
-    missing: list[Missing] = field(default_factory=list)
-    binds: set[str] = field(default_factory=set)
-    plain: set[str] = field(default_factory=set)
-    version: int = 0
 
 
 class Program(Calls):
@@ -185,11 +144,11 @@ class Program(Calls):
             if binding.gone is not None:
                 after = binding.gone
                 stars = [(at, module) for at, module in stars if at > after]
-            stars = [(at, module) for at, module in stars if _exports(module, name, name in KNOWN)]
+            stars = [(at, module) for at, module in stars if exports(module, name, name in KNOWN)]
             if binding.gone is not None and name in KNOWN and not stars:
                 return [Need(binding.gone, "uncovers", name, only_with=name)], None
         else:
-            stars = [(at, module) for at, module in stars if _exports(module, name, False)]
+            stars = [(at, module) for at, module in stars if exports(module, name, False)]
         needs += [Need(at, "may define", name) for at, _ in stars]
         if binding.defs and not binding.missing:
             return needs, None
@@ -252,7 +211,7 @@ class Program(Calls):
             return False
         if self._record is not None:
             self.read_outer(name)
-        return not any(_exports(module, name, True) for _, module in self.stars)
+        return not any(exports(module, name, True) for _, module in self.stars)
 
     def is_bound(self, name: str) -> bool:
         return name in self.names
@@ -432,14 +391,3 @@ class Trial:
 
     def __exit__(self, *_: object) -> None:
         self.program.roll_back()
-
-
-def _exports(module: str, name: str, surely: bool) -> bool:
-    """Whether ``from module import *`` brings ``name``; without knowing: not ``surely``."""
-    loaded = sys.modules.get(module)
-    if loaded is None:
-        return not surely
-    listed = getattr(loaded, "__all__", None)
-    if isinstance(listed, (list, tuple)):
-        return name in listed
-    return not name.startswith("_") and hasattr(loaded, name)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from deploy_magics.errors import UnpackagableNameError
 from deploy_magics.notebook.closure import Closure, Lost
 from deploy_magics.notebook.history import Analysis
-from deploy_magics.notebook.program import KNOWN
+from deploy_magics.notebook.records import KNOWN
 
 _HISTORY = re.compile(r"_{1,3}|_\d+|_i{0,3}|_i\d+|_(ih|oh|dh)|In|Out")
 
