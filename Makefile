@@ -47,6 +47,7 @@ browser: setup labextension
 	$(BIN)/pytest -q tests/browser || $(BIN)/pytest -q --last-failed --last-failed-no-failures none tests/browser
 
 lab: setup $(if $(NODE),labextension)
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --reinstall-package deploy_magics -e .
 	$(BIN)/jupyter lab --notebook-dir=notebooks notebooks/01_quickstart.ipynb
 
 serve: setup

@@ -31,12 +31,22 @@ def main(listener):
             os.read(wake, 4096)
             reap()
         if sys.stdin in ready and not os.read(sys.stdin.fileno(), 4096):
+            clear_away(server.getsockname())
             return 0
         if server in ready:
             connection, _ = server.accept()
             if os.fork() == 0:
                 become_guard(connection, [server.fileno(), wake, signalled])
             connection.close()
+
+
+def clear_away(address):
+    """Removes the socket and its folder: the process that made them may have been killed."""
+    try:
+        os.unlink(address)
+        os.rmdir(os.path.dirname(address))
+    except OSError:
+        pass  # that process was quicker
 
 
 def warm_up():
