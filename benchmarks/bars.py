@@ -44,5 +44,6 @@ def first_traded(resolution: str) -> int:
 
 
 def after_last(resolution: str) -> int:
+    """Epoch seconds at which the last bar is complete."""
     step, count = YEARS[resolution]
-    return START + step * (count - 1)
+    return START + step * count
