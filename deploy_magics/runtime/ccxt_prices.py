@@ -1,9 +1,11 @@
 """Live prices through ccxt, in the form that the given prices have."""
 
+import difflib
 import threading
 import time
 
 from .prices import Clock, PriceTable
+from .tracebacks import Explained
 
 FRESH_SECONDS = 1.0
 """How long a price is taken for the present one; several callbacks share one question."""
@@ -24,6 +26,10 @@ class CcxtPrices:
         self.clock = Clock()
         name = feed.get("exchange") or "binance"
         options = dict({"enableRateLimit": True, "timeout": 20000}, **(feed.get("options") or {}))
+        if name not in ccxt.exchanges:
+            near = difflib.get_close_matches(name, ccxt.exchanges, 1)
+            hint = " Did you mean %s?" % near[0] if near else ""
+            raise Explained("ccxt knows no exchange called %s.%s" % (name, hint))
         self.exchange = getattr(ccxt, name)(options)
         if feed.get("url"):
             self.exchange.urls["api"] = moved(self.exchange.urls["api"], feed["url"])

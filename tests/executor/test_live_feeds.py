@@ -99,7 +99,8 @@ def test_paper_on_live_prices(start: Callable[..., LiveRun], tmp_path: Path) -> 
         market = run.orders[0]
         assert market["fee"] == pytest.approx(market["price"] * 0.004)
         until(lambda: run.account and run.account["values"]["BTC"] == pytest.approx(0.496), run)
-        assert "bars [994.0, 995.0, 996.0, 997.0, 998.0" in run.logs()[0]
+        # asked on the very minute, the bar that opened five minutes ago is among them
+        assert "994.0, 995.0, 996.0, 997.0, 998.0]" in run.logs()[0]
         run.stop(LONG)
         assert run.state == "cancelled"
         # what the account held, and the open order, are there for the next attempt
@@ -110,6 +111,15 @@ def test_paper_on_live_prices(start: Callable[..., LiveRun], tmp_path: Path) -> 
         assert again.account["values"]["BTC"] == pytest.approx(0.496)
     finally:
         exchange.close()
+
+
+def test_an_exchange_that_nobody_knows_is_named(start: Callable[..., LiveRun]) -> None:
+    run = start(TRADES, feed={"kind": "ccxt", "exchange": "krakn"})
+    assert run.wait(LONG)
+    assert run.state == "failed"
+    said = run.logs()[0]
+    assert "ccxt knows no exchange called krakn. Did you mean kraken?" in said
+    assert "Traceback" not in said
 
 
 OWN = """
