@@ -99,8 +99,8 @@ def test_paper_on_live_prices(start: Callable[..., LiveRun], tmp_path: Path) -> 
         market = run.orders[0]
         assert market["fee"] == pytest.approx(market["price"] * 0.004)
         until(lambda: run.account and run.account["values"]["BTC"] == pytest.approx(0.496), run)
-        # asked on the very minute, the bar that opened five minutes ago is among them
-        assert "994.0, 995.0, 996.0, 997.0, 998.0]" in run.logs()[0]
+        # the minute may turn between the question and the answer
+        assert "994.0, 995.0, 996.0, 997.0, 998.0" in run.logs()[0]
         run.stop(LONG)
         assert run.state == "cancelled"
         # what the account held, and the open order, are there for the next attempt
