@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,8 @@ def _statements(model: Model) -> Iterator[tuple[str, str, str]]:
         origin = origins[number] if number < len(origins) else None
         if origin is None:
             key = last or ("written by us", "")
+        elif last is not None and last[0] == origin[0] and number + 1 not in why:
+            key = last  # an empty line or a comment between two statements
         else:
             key = (origin[0], why.get(number + 1, ""))
         if last is not None and key != last:
@@ -159,8 +162,6 @@ def _suggested(text: str) -> str:
 
 
 def _same(name: str, line: str) -> bool:
-    import re
-
     return re.split(r"[<>=!~\[; ]", line)[0].lower() == re.split(r"[<>=!~\[; ]", name)[0].lower()
 
 
