@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from ..display import Table, announce
 from ..errors import UsageError
@@ -14,9 +16,13 @@ from .workspace import current
 
 @dataclass(repr=False)
 class Projects(Table):
-    """The account's projects; also a sequence of ``Project``."""
+    """The account's projects; also a sequence of ``Project``.
+
+    ``browse`` makes what the widget asks for their models and versions.
+    """
 
     projects: tuple[Project, ...] = ()
+    browse: Callable[[], Any] = client
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         return iter(self.projects)
@@ -33,14 +39,26 @@ class Projects(Table):
         raise KeyError(key)
 
 
-def projects(*, create: str | None = None, description: str = "") -> Projects:
+def projects(
+    *,
+    create: str | None = None,
+    description: str = "",
+    platform: Literal["blankly", "ubiops"] = "blankly",
+) -> Projects:
     """List the projects of your account, and create one.
 
     Args:
         create: name of a project to create, where there is none of that name yet; what you
             deploy goes there from now on.
         description: what the new project is about.
+        platform: whose API is asked.
     """
+    if platform == "ubiops":
+        from . import ubiops_browse
+
+        if create is not None:
+            raise UsageError("UbiOps' API creates no projects.", "Its own web page does.")
+        return ubiops_browse.projects()
     if description and create is None:
         raise UsageError("--description goes with --create NAME.")
     here = client()

@@ -105,6 +105,10 @@ class Version:
     state: str = ""
     run_id: str = ""
 
+    @property
+    def name(self) -> str:
+        return f"v{self.number}"
+
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Version:
         return cls(

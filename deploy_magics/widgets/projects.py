@@ -17,12 +17,13 @@ class ProjectsWidget(widgets.VBox):
     """Choose a project and a model; see its versions; deploy, stop or go back to one.
 
     Args:
-        shown: the ``Projects`` that this stands for; only here so that both are made alike.
-        platform: makes the client to ask; left out, where the user is signed in.
+        shown: the ``Projects`` that this stands for.
+        platform: makes the client to ask; left out, the one that ``shown`` came from.
     """
 
-    def __init__(self, shown: Any = None, platform: Callable[[], Any] = client) -> None:
-        self._platform = platform
+    def __init__(self, shown: Any = None, platform: Callable[[], Any] | None = None) -> None:
+        browse: Callable[[], Any] = client if shown is None else shown.browse
+        self._platform = platform or browse
         self._choosing = False
         style = {"description_width": "5em"}
         self.project = widgets.Dropdown(description="Project", style=style)
@@ -65,15 +66,15 @@ class ProjectsWidget(widgets.VBox):
         found = self._platform().versions(self.model.value) if self.model.value else []
         found = sorted(found, key=lambda each: each.number or 0, reverse=True)
         self._versions = {each.id: each for each in found}
-        self._choose(self.version, [(f"v{each.number}", each.id) for each in found])
+        self._choose(self.version, [(each.name, each.id) for each in found])
         rows = [
-            [f"v{each.number}", state_text(each.state), each.description, each.created_at]
-            for each in found
+            [each.name, state_text(each.state), each.description, each.created_at] for each in found
         ]
         headings = ["version", "state", "message", "created"]
         self.table.value = Table(headings, rows, empty="No model here yet: %%deploy.")._repr_html_()
-        for button in self.buttons.children:
-            button.disabled = not found
+        possible = getattr(self._platform(), "steps", ("run", "stop", "rollback"))
+        for step, button in zip(("run", "stop", "rollback"), self.buttons.children, strict=True):
+            button.disabled = not found or step not in possible
 
     def _choose(self, box: widgets.Dropdown, options: list[tuple[str, str]]) -> None:
         """New options for a box, without losing what was chosen."""

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from deploy_magics.actions import ubiops_browse
 from deploy_magics.actions.deployment import Deployment
 from deploy_magics.actions.login import SignedIn
+from deploy_magics.actions.projects import projects
 from deploy_magics.errors import NotSignedInError
+from deploy_magics.platforms import ubiops_types
 from deploy_magics.platforms.blankly_types import Run
 from deploy_magics.widgets import login as login_module
 from deploy_magics.widgets.login import LoginWidget
@@ -65,6 +68,43 @@ def test_projects_lead_to_models_and_versions(platform: Any) -> None:
     widget.project.value = "p2"
     assert widget.version.options == ()
     assert widget.stop_button.disabled
+
+
+class Ubiops:
+    """A client of UbiOps' API: one deployment, its version with two revisions."""
+
+    def __init__(self) -> None:
+        self.rebuilt: list[tuple[str, ...]] = []
+
+    def projects(self) -> list[ubiops_types.Project]:
+        return [ubiops_types.Project("quants")]
+
+    def deployments(self, project: str) -> list[ubiops_types.Deployment]:
+        return [ubiops_types.Deployment("d", "rsi", project)]
+
+    def versions(self, project: str, name: str) -> list[ubiops_types.Version]:
+        return [ubiops_types.Version("x", name, "v1", active_revision="aaaaaaaa-1")]
+
+    def revisions(self, *place: str) -> list[ubiops_types.Revision]:
+        first = ubiops_types.Revision("aaaaaaaa-1", "v1", "success", creation_date="2026-01-01")
+        second = replace(first, id="bbbbbbbb-2", status="failed", creation_date="2026-01-02")
+        return [second, first]
+
+    def rebuild(self, *place: str) -> None:
+        self.rebuilt.append(place)
+
+
+def test_ubiops_is_shown_by_the_same_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Ubiops()
+    monkeypatch.setattr(ubiops_browse, "client", lambda: here)
+    widget = ProjectsWidget(projects(platform="ubiops"))
+    names = [name for name, _ in widget.version.options]
+    assert names == ["v1 · bbbbbbbb", "v1 · aaaaaaaa (serves)"]
+    assert "failed" in widget.table.value
+    assert widget.run_button.disabled
+    assert widget.stop_button.disabled
+    widget.rollback_button.click()
+    assert here.rebuilt == [("quants", "rsi", "v1", "bbbbbbbb-2")]
 
 
 @pytest.mark.parametrize(
