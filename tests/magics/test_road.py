@@ -175,12 +175,12 @@ raise RuntimeError("no luck today")
 @pytest.mark.parametrize("place", ["", "--on platform"])
 def test_a_model_that_fails_shows_its_own_traceback(road: Any, place: str) -> None:
     cell = f"%%backtest --name Failing --data EUR-USD=EUR-USD_1h.csv {place}\n{FAILING}"
+    count = road.execution_count
     with pytest.raises(ModelFailedError) as caught:
         road.run_cell(cell)
     shown = "\n".join(caught.value._render_traceback_())
     assert ("no luck today" in shown and "Failing" in shown) or "RuntimeError" in shown
     if not place:
-        count = road.displayhook.prompt_count
         assert f"cell [{count}], line" in shown
     assert "deploy_magics/" not in shown
 
