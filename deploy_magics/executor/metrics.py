@@ -157,7 +157,8 @@ def _exposure(history: pd.DataFrame, quote_asset: str | None) -> float:
     value = history["value"].to_numpy()
     outside = np.abs(value - history[quote_asset].to_numpy())
     exposed = outside > EXPOSED * np.abs(value)
-    seconds = np.diff(history.index.to_numpy("datetime64[ns]").astype(np.int64))
-    if not seconds.sum():
+    # as floats: in whole nanoseconds a hundred times three years is more than they can hold
+    spans = np.diff(history.index.to_numpy("datetime64[ns]").astype(np.int64)).astype(float)
+    if not spans.sum():
         return math.nan
-    return float(100 * (seconds * exposed[:-1]).sum() / seconds.sum())
+    return float(100 * np.average(exposed[:-1], weights=spans))

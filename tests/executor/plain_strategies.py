@@ -40,15 +40,15 @@ strategy.add_price_event(price_event, SYMBOL, RESOLUTION, init=init)
 
 BREAKOUT = """
 def bar_event(bar, symbol, state):
-    past = state.interface.history(symbol, 20, resolution=state.resolution, return_as="list")
+    past = state.interface.history(symbol, 40, resolution=state.resolution, return_as="list")
     if len(past["high"]) < 20:
         return
     held = blankly.trunc(state.interface.account[state.base_asset].available, 3)
-    if bar["close"] >= max(past["high"][:-1]) and not held:
+    if bar["close"] >= max(past["high"][-20:-1]) and not held:
         cash = state.interface.get_account(QUOTE).available
         size = blankly.trunc(0.9 * cash / bar["close"], 4)
         state.interface.market_order(symbol, "buy", size)
-    elif bar["close"] <= min(past["low"][:-1]) and held:
+    elif bar["close"] <= min(past["low"][-20:-1]) and held:
         state.interface.market_order(symbol, "sell", held)
 
 strategy.add_bar_event(bar_event, SYMBOL, RESOLUTION)
@@ -153,3 +153,22 @@ def plain_source(name: str, symbol: str, resolution: int, csv: str, span: tuple[
     source = model_source(name, symbol, resolution)
     source = source.replace("price_reader=None", f"price_reader={reader}")
     return source + PLAIN.format(start=span[0], end=span[1])
+
+
+EACH_IN_A_PROCESS = """
+import os, runpy, sys
+import blankly
+for folder in sys.argv[1:]:
+    child = os.fork()
+    if not child:
+        try:
+            os.chdir(folder)
+            runpy.run_path("bot.py", run_name="__main__")
+            os._exit(0)
+        except BaseException:
+            __import__("traceback").print_exc()
+            os._exit(1)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(folder)
+"""
+"""``python bot.py`` in each folder, with the library imported once for all of them."""

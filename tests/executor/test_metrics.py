@@ -139,3 +139,10 @@ def test_exposure_counts_time_and_not_rows() -> None:
     exposure = further_metrics(account, pair_orders([]), "USD")["exposure"]
     assert exposure == pytest.approx(1000 / 11)
     assert not np.isnan(exposure)
+
+
+def test_exposure_of_many_years() -> None:
+    account = history([100.0] * 3000, usd=[100.0] * 1000 + [50.0] * 2000, hours=240)
+    assert further_metrics(account, pair_orders([]), "USD")["exposure"] == pytest.approx(
+        100 * 1999 / 2999
+    )
