@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import ctypes
 import json
+import os
+import subprocess
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +15,9 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
+from starlette.routing import Mount
 
 from deploy_magics.model import Model
 from deploy_magics.server.app import create_app
@@ -24,6 +31,25 @@ SCRIPT = "import blankly\n\nprint('nothing to see')\n"
 PRICES = b"time,open,high,low,close,volume\n" + b"".join(
     b"%d,1.0,2.0,0.5,1.5,10\n" % (1_500_000_000 + 3600 * hour) for hour in range(48)
 )
+
+
+CLONE_NEWNS = 0x20000
+
+
+@pytest.fixture(scope="session")
+def own_mounts() -> bool:
+    """From here on what this process mounts is seen by it and its children alone.
+
+    It goes with the process at the latest. False, with a warning, where it may mount nothing.
+    """
+    try:
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        warnings.warn(f"no disk could be mounted to fail: {error}", stacklevel=1)
+        return False
+    return True
 
 
 @pytest.fixture
@@ -73,6 +99,7 @@ class Person:
     who: Principal
     client: TestClient
     token: str
+    token_id: str
     headers: dict[str, str]
 
     def call(self, method: str, path: str, **options: Any) -> Any:
@@ -95,10 +122,10 @@ def sign_in(services: Services, client: TestClient) -> Callable[..., Person]:
     """Signs a principal in over the API; ``scopes`` and the like go to ``tokens.create``."""
 
     def do(who: Principal, **options: Any) -> Person:
-        token, _ = services.tokens.create(who, "test", **options)
+        token, row = services.tokens.create(who, "test", **options)
         answer = client.post("/auth/token", data={"refreshToken": token})
         assert answer.status_code == 200, answer.text
-        return Person(who, client, token, {"token": answer.json()["idToken"]})
+        return Person(who, client, token, row.id, {"token": answer.json()["idToken"]})
 
     return do
 
@@ -144,3 +171,77 @@ def deployed(me: Person, small_zip: bytes) -> Any:
             ("prices", ("EUR-USD.csv", PRICES, "text/csv")),
         ],
     )
+
+
+class Walk:
+    """Every route of the application, filled with somebody's things."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    def routes(self) -> Iterator[tuple[str, str]]:
+        """Every method and path; a websocket has the method "WS", a folder of files "FILES"."""
+        for route in iter_route_contexts(self._app.routes):
+            path = str(route.path)
+            if isinstance(route.original_route, Mount):
+                yield "FILES", path
+                continue
+            for method in sorted(getattr(route, "methods", None) or {"WS"}):
+                if method != "HEAD":
+                    yield method, path
+
+    @staticmethod
+    def filled(path: str, things: dict[str, str]) -> str:
+        values = {"number": "1", "kind": "signals", "publisher": "x", "environment_name": "x"}
+        values |= {"tag": "x", "name": "rsi", "trade_id": "1"}
+        for name, value in {**values, **things}.items():
+            path = path.replace("{" + name + "}", value)
+        assert "{" not in path, f"what stands for the names in {path}?"
+        return path
+
+    @staticmethod
+    def headers(path: str, person: Person) -> dict[str, str]:
+        """How a person signs in, by the dialect of the path."""
+        if path.startswith(("/v2", "/status", "/user")):
+            return {"Authorization": f"Token {person.token}"}
+        if path.startswith("/api/v1"):
+            return {"API-KEY": person.token_id, "API-SECRET": person.token}
+        if path.startswith("/bots/"):
+            word = base64.b64encode(f"{person.who.name}:{person.token}".encode()).decode()
+            return {"Authorization": f"Basic {word}"}
+        return dict(person.headers)
+
+
+@pytest.fixture
+def walk(app: FastAPI) -> Walk:
+    return Walk(app)
+
+
+@pytest.fixture
+def things(services: Services, ann: Principal, me: Any, deployed: dict[str, Any]) -> dict[str, str]:
+    """Ids and names of everything that Ann has."""
+    project = services.projects.create(ann, "anns-project")
+    model = services.models.create(ann, project.id, "anns-deployment")
+    version = services.versions.create(ann, model.id, name="v1")
+    revision = services.versions.add_revision(ann, version.id, None)
+    sha256 = me.get(f"/version/{deployed['versionId']}")["sha256"]
+    scope = services.variables.scope(ann, version_id=version.id)
+    variable = services.variables.create(ann, scope, "KEY", "secret", secret=True)
+    request = services.runs.create(
+        ann, "request", services.versions.get(ann, version.id), revision_id=revision.id
+    )
+    return {
+        "project_id": deployed["projectId"],
+        "model_id": deployed["modelId"],
+        "version_id": deployed["versionId"],
+        "run_id": deployed["runId"],
+        "token_id": services.tokens.list(ann)[0].id,
+        "sha256": sha256,
+        "project_name": project.name,
+        "deployment_name": model.name,
+        "version": version.name,
+        "id": variable.id,
+        "revision_id": revision.id,
+        "build_id": revision.id,
+        "request_id": request.id,
+    }

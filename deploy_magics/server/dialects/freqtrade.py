@@ -51,7 +51,7 @@ def router(services: Services) -> APIRouter:
     def bot(request: Request, run_id: str) -> Bot:
         who = caller(services, request)
         request.scope.setdefault("state", {})["account_id"] = who.account_id
-        who.require("read")
+        who.require("read" if request.method == "GET" else "deploy")
         run = services.runs.get(who, run_id)
         if run.kind != "live":
             raise NotFoundError("This run is no live run.", status=404)

@@ -178,6 +178,7 @@ def _endpoint(services: Services, route: Route) -> Callable[[Request], Any]:
             header = request.headers.get("Authorization", "")
             call.who = await run_in_threadpool(caller, services, header)
             request.state.account_id = call.who.account_id
+            call.who.require("read" if route.method == "GET" else "deploy")
         if route.handler is files.revisions_upload:
             _only_multipart(request)
             limit = services.settings.max_upload
@@ -227,11 +228,9 @@ def caller(services: Services, header: str) -> Principal:
             status=401,
         )
     try:
-        found = services.tokens.by_token(text)
+        return services.tokens.by_token(text)
     except NotSignedInError:
         raise NotSignedInError("Invalid token.", status=401) from None
-    found.require("read")
-    return found
 
 
 def _only_multipart(request: Request) -> None:

@@ -63,7 +63,6 @@ def projects_get(call: Call) -> Json:
 
 def projects_create(call: Call) -> Json:
     body = call.given()
-    call.who.require("deploy")
     name = rules.name(body.get("name"), "The name of the project")
     try:
         row = call.services.projects.create(call.who, name)

@@ -24,7 +24,6 @@ def deployments_list(call: Call) -> list[Json]:
 
 def deployments_create(call: Call) -> Json:
     project, body = call.project(), call.given()
-    call.who.require("deploy")
     name = rules.name(body.get("name"), "The name of the deployment")
     inputs = rules.direction(body.get("input_type", "structured"), "input")
     outputs = rules.direction(body.get("output_type", "structured"), "output")
@@ -47,7 +46,6 @@ def deployments_get(call: Call) -> Json:
 
 def deployments_update(call: Call) -> Json:
     model, body = call.deployment(), call.given()
-    call.who.require("deploy")
     changes: Json = {}
     if body.get("name") not in (None, model.name):
         changes["name"] = rules.name(body["name"], "The name of the deployment")
@@ -73,7 +71,6 @@ def deployments_update(call: Call) -> Json:
 
 
 def deployments_delete(call: Call) -> None:
-    call.who.require("deploy")
     call.services.models.delete(call.who, call.deployment().id)
 
 
@@ -95,7 +92,6 @@ def versions_list(call: Call) -> list[Json]:
 
 def versions_create(call: Call) -> Json:
     model, body = call.deployment(), call.given()
-    call.who.require("deploy")
     name = rules.name(body.get("version"), "The name of the version")
     _free(call.services.versions.find(model.id, name), f"Version {name}")
     settings = rules.version_settings(body, {})
@@ -118,7 +114,6 @@ def versions_get(call: Call) -> Json:
 
 def versions_update(call: Call) -> Json:
     place, body = call.place(), call.given()
-    call.who.require("deploy")
     version = place.version
     changes: Json = {}
     if body.get("version") not in (None, version.name):
@@ -139,7 +134,6 @@ def versions_update(call: Call) -> Json:
 
 
 def versions_delete(call: Call) -> None:
-    call.who.require("deploy")
     call.services.versions.delete(call.who, call.place().version.id)
 
 
