@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from .. import credentials
@@ -23,12 +21,14 @@ from ..errors import (
     UsageError,
 )
 from ..platforms.blankly import BlanklyClient
-from ..platforms.blankly_types import ModelInfo, Project, Run, Version
+from ..platforms.ubiops import UbiopsClient
 from . import embedded
+from .overview_shape import nested
+from .overview_ubiops import settled, ubiops_projects
 from .session import EMBEDDED, chosen
+from .ubiops_browse import Browser
 
 PATIENCE = 2.0  # seconds: a panel asks again soon
-RUNS_SHOWN = 20
 UBIOPS_EVERY = 15.0  # seconds
 
 
@@ -70,21 +70,30 @@ class Overviews:
 
         Raises:
             NotFoundError: nobody is signed in to that account.
-            UsageError: its platform is not one that the panel can change things on.
+            UsageError: its platform has no such thing.
         """
-        for account in accounts():
-            if account.id == account_id:
-                if account.embedded and not account.token:
-                    raise UnreachableError(
-                        "The server on this machine does not run.", "Start it in the panel."
-                    )
-                if account.platform != "blankly":
-                    raise UsageError(
-                        f"The panel only shows what is on {account.platform}.",
-                        "The magics change it; %deploy --help lists them.",
-                    )
-                return self._client(account)
-        raise NotFoundError(f"Nobody is signed in to {account_id!r}.", "Sign in first.")
+        account = self._account(account_id)
+        if account.embedded and not account.token:
+            raise UnreachableError(
+                "The server on this machine does not run.", "Start it in the panel."
+            )
+        if account.platform != "blankly":
+            raise UsageError(f"There is no such thing on {account.platform}.")
+        return self._client(account)
+
+    def ubiops(self, account_id: str) -> Browser:
+        """The same for an account on UbiOps; what is asked next is asked there again."""
+        account = self._account(account_id)
+        if account.platform != "ubiops":
+            raise UsageError(f"There is no such thing on {account.platform}.")
+        self._said.pop(account_id, None)
+        return Browser(UbiopsClient(account.server, account.token))
+
+    def _account(self, account_id: str) -> Account:
+        found = next((each for each in accounts() if each.id == account_id), None)
+        if found is None:
+            raise NotFoundError(f"Nobody is signed in to {account_id!r}.", "Sign in first.")
+        return found
 
     def _client(self, account: Account) -> BlanklyClient:
         clients = self._local.__dict__.setdefault("clients", {})
@@ -100,14 +109,7 @@ class Overviews:
             if account.embedded and not account.token:
                 raise UnreachableError("It is not running.")
             if account.platform == "ubiops":
-                from .overview_ubiops import ubiops_projects
-
-                # many requests: not at each of the panel's questions
-                if not etag or time.time() - float(etag) > UBIOPS_EVERY:
-                    etag, projects = (
-                        str(time.time()),
-                        ubiops_projects(account.server, account.token),
-                    )
+                etag, projects = _ubiops(account, etag, projects)
             else:
                 answer, etag = self._client(account).overview(etag)
                 projects = projects if answer is None else nested(answer)
@@ -124,8 +126,19 @@ class Overviews:
             "user": "" if account.embedded else account.name,
             "state": state,
             "error": error,
+            "steps": ["create-project"] if account.platform == "blankly" else [],
             "projects": projects,
         }
+
+
+def _ubiops(
+    account: Account, asked: str, projects: list[dict[str, Any]]
+) -> tuple[str, list[dict[str, Any]]]:
+    """When it was asked and what it said: many requests, so not at each question of the panel."""
+    pause = UBIOPS_EVERY if settled(projects) else PATIENCE
+    if asked and time.time() - float(asked) < pause:
+        return asked, projects
+    return str(time.time()), ubiops_projects(UbiopsClient(account.server, account.token))
 
 
 def accounts() -> list[Account]:
@@ -151,64 +164,3 @@ def _embedded_is_chosen() -> bool:
         return chosen().server == EMBEDDED
     except NotSignedInError:
         return False
-
-
-def nested(answer: Any) -> list[dict[str, Any]]:
-    """The server's overview as the panel's tree: runs stand below their version."""
-    projects = answer.get("projects", []) if isinstance(answer, Mapping) else answer
-    return [
-        {
-            **_named(Project.of(item)),
-            "models": [_model(model) for model in item.get("models") or ()],
-        }
-        for item in projects
-    ]
-
-
-def _model(answer: Mapping[str, Any]) -> dict[str, Any]:
-    runs = [Run.of(item) for item in answer.get("runs") or ()]
-    versions = [_version(item, runs) for item in answer.get("versions") or ()]
-    versions.sort(key=lambda version: version["number"], reverse=True)
-    return {**_named(ModelInfo.of(answer)), "versions": versions}
-
-
-def _version(answer: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
-    version = Version.of(answer)
-    own = [Run.of(item) for item in answer.get("runs") or ()]
-    own += [run for run in runs if run.version_id == version.id]
-    return {
-        "id": version.id,
-        "number": version.number or 0,
-        "name": f"v{version.number}",
-        "description": version.description,
-        "createdAt": seconds(version.created_at),
-        "plan": version.plan,
-        "state": version.state or None,
-        "status": "",
-        "runs": [run_shape(run) for run in own[:RUNS_SHOWN]],
-    }
-
-
-def _named(thing: Project | ModelInfo) -> dict[str, Any]:
-    return {"id": thing.id, "name": thing.name, "description": thing.description}
-
-
-def run_shape(run: Run) -> dict[str, Any]:
-    """One run as the panel's JSON."""
-    done, total = run.progress.get("done"), run.progress.get("total")
-    return {
-        "id": run.id,
-        "kind": run.kind,
-        "state": run.state,
-        "createdAt": seconds(run.created_at),
-        "startedAt": seconds(run.started_at),
-        "endedAt": seconds(run.ended_at),
-        "description": run.description,
-        "error": run.error or None,
-        "progress": done / total if done is not None and total else None,
-    }
-
-
-def seconds(at: datetime | None) -> float | None:
-    """Seconds since the epoch."""
-    return at.timestamp() if at is not None else None

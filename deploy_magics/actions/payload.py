@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +11,7 @@ import pandas as pd
 
 from ..errors import NotFoundError
 from ..platforms.blankly import BlanklyClient
+from ..platforms.blankly_types import Run
 
 if TYPE_CHECKING:
     from ..executor.result import BacktestResult
@@ -52,16 +50,15 @@ def result_payload(result: BacktestResult, *, points: int = POINTS) -> dict[str,
 
 def remote_payload(client: BlanklyClient, run_id: str) -> dict[str, Any]:
     """The same, of a backtest that ran on a server."""
-    from ..executor.result import BacktestResult
+    from ..executor.platform import fetch_result
 
     run = client.run(run_id)
-    with tempfile.TemporaryDirectory(prefix="deploy-magics-") as folder:
-        place = Path(folder)
-        (place / "result.json").write_text(json.dumps(client.result(run_id)), encoding="utf-8")
-        (place / "result.npz").write_bytes(client.arrays(run_id))
-        result = BacktestResult.from_run_folder(place, args=run.args, id=run_id)
+    return _remote(client, run, fetch_result(client, run_id, args=run.args))
+
+
+def _remote(client: BlanklyClient, run: Run, result: BacktestResult) -> dict[str, Any]:
     payload = result_payload(result)
-    payload["prices"] = payload["prices"] or _remote_prices(client, run_id, result.symbols)
+    payload["prices"] = payload["prices"] or _remote_prices(client, run.id, result.symbols)
     if run.description:
         payload["title"] = run.description
     return payload

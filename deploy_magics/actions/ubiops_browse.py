@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import Any
 
 from ..platforms.blankly_types import ModelInfo, Project, moment
 from ..platforms.ubiops import UbiopsClient
-from ..platforms.ubiops_types import Revision, Version
+from ..platforms.ubiops_types import Deployment, Revision, Version
 from .projects import Projects
 from .ubiops_session import client
 
 STATES = {"queued": "queued", "building": "building", "validating": "building",
           "success": "succeeded", "failed": "failed"}  # fmt: skip
+SEPARATOR = ":"
+EVENTS = 500
 
 
 @dataclass(frozen=True)
@@ -26,15 +30,15 @@ class Shown:
     state: str
     description: str
     created_at: datetime | None
+    steps: tuple[str, ...] = ()  # what can be done about it
 
 
 class Browser:
     """Answers as a ``BlanklyClient`` does to who looks through projects, models and versions.
 
-    A revision stands where Blankly has a version: each upload makes one.
+    A revision stands where Blankly has a version: each upload makes one. Nothing is started or
+    stopped there: a deployment answers requests as long as it has a revision that serves.
     """
-
-    steps = ("rollback",)
 
     def __init__(self, here: UbiopsClient) -> None:
         self._here = here
@@ -46,13 +50,13 @@ class Browser:
 
     def models(self, project: str) -> list[ModelInfo]:
         return [
-            ModelInfo(f"{project}/{each.name}", each.name)
+            ModelInfo(place_id(project, each.name), each.name)
             for each in self._here.deployments(project)
         ]
 
     def versions(self, model: str) -> list[Shown]:
         """Every revision of every version, the oldest first."""
-        project, deployment = model.split("/")
+        project, deployment = model.split(SEPARATOR)
         found = [
             (version, revision)
             for version in self._here.versions(project, deployment)
@@ -63,19 +67,61 @@ class Browser:
 
     def rollback(self, place: str) -> Revision:
         """Builds a former revision anew; it serves once that went well."""
-        project, deployment, version, revision = place.split("/")
+        project, deployment, version, revision = place.split(SEPARATOR)
         return self._here.rebuild(project, deployment, version, revision)
+
+    def revisions(self, place: str) -> list[dict[str, Any]]:
+        """The revisions of a version as the panel's JSON, the newest first."""
+        project, deployment, name = place.split(SEPARATOR)
+        version = self._here.version(project, deployment, name)
+        found = self._here.revisions(project, deployment, name)
+        found.sort(key=lambda each: each.creation_date or "", reverse=True)
+        return [_revision(place, version, each) for each in found]
+
+    def make_default(self, place: str) -> Deployment:
+        """Requests that name no version go to this one from now on."""
+        project, deployment, version = place.split(SEPARATOR)
+        return self._here.update_deployment(project, deployment, default_version=version)
+
+    def activity(self, place: str) -> str:
+        """What was done to the deployment and by whom, the oldest first."""
+        project, deployment = place.split(SEPARATOR)[:2]
+        events = list(islice(self._here.audit(project, deployment), EVENTS))
+        return "".join(
+            f"{each.date or ''}  {each.user or ''}  {each.event}\n" for each in reversed(events)
+        )
+
+
+def place_id(*names: str) -> str:
+    """One text for a place; no name over there has a colon in it."""
+    return SEPARATOR.join(names)
+
+
+def _revision(place: str, version: Version, revision: Revision) -> dict[str, Any]:
+    made = moment(revision.creation_date)
+    return {
+        "id": place_id(place, revision.id),
+        "name": revision.id[:8],
+        "state": STATES.get(revision.status or "", "queued"),
+        "status": revision.status or "",
+        "serves": revision.id == version.active_revision,
+        "createdAt": made.timestamp() if made else None,
+        "by": revision.created_by or "",
+        "steps": [] if revision.id == version.active_revision else ["activate"],
+        "error": revision.error_message or None,
+    }
 
 
 def _shown(model: str, number: int, version: Version, revision: Revision) -> Shown:
-    serves = " (serves)" if revision.id == version.active_revision else ""
+    serves = revision.id == version.active_revision
     return Shown(
-        f"{model}/{version.version}/{revision.id}",
+        place_id(model, version.version, revision.id),
         number,
-        f"{version.version} · {revision.id[:8]}{serves}",
+        f"{version.version} · {revision.id[:8]}{' (serves)' if serves else ''}",
         STATES.get(revision.status or "", revision.status or ""),
         revision.error_message or version.description or "",
         moment(revision.creation_date),
+        () if serves else ("rollback",),
     )
 
 

@@ -78,9 +78,9 @@ class Comparison:
         return plot_comparison(self.results, self.names)
 
     def __repr__(self) -> str:
-        parts = [repr(self._metrics())]
+        parts = [repr(self.metrics_shown())]
         if len(self.changed_arguments):
-            parts.append(repr(self._arguments()))
+            parts.append(repr(self.arguments_shown()))
         parts += [f"Code of {name}\n{text}" for name, text in self.code_changes.items()]
         if len(parts) == 1:
             parts.append("The same code, arguments and data.")
@@ -94,16 +94,17 @@ class Comparison:
         return {"text/plain": repr(self), "text/html": self._html(picture), "image/png": picture}
 
     def _html(self, png: bytes) -> str:
-        parts = [image_html(png), self._metrics()._repr_html_()]
+        parts = [image_html(png), self.metrics_shown()._repr_html_()]
         if len(self.changed_arguments):
-            parts.append(self._arguments()._repr_html_())
+            parts.append(self.arguments_shown()._repr_html_())
         parts += [
             f"<details open><summary>Code of {escape(name)}</summary>{_diff_html(text)}</details>"
             for name, text in self.code_changes.items()
         ]
         return f"<div>{''.join(parts)}</div>"
 
-    def _metrics(self) -> Table:
+    def metrics_shown(self) -> Table:
+        """``table`` as it is read: names, rounded values, a sign before what has grown."""
         rows = []
         names: dict[str, str] = {}
         for result in self.results:
@@ -114,7 +115,8 @@ class Comparison:
         headings = ["Metric", *self.table.columns]
         return Table(headings, rows, title="Metrics", right=range(1, len(headings)))
 
-    def _arguments(self) -> Table:
+    def arguments_shown(self) -> Table:
+        """``changed_arguments`` as it is read."""
         rows = [[name, *map(str, row)] for name, *row in self.changed_arguments.itertuples()]
         return Table(["What differs", *self.names], rows)
 

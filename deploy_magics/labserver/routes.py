@@ -9,8 +9,10 @@ from jupyter_server.utils import url_path_join
 from tornado.web import Application, HTTPError, authenticated
 
 from ..actions.login import Platform, login, logout
-from ..actions.overview import Overviews, run_shape
+from ..actions.overview import Overviews
+from ..actions.overview_shape import run_shape
 from ..actions.payload import local_payload, local_runs, remote_payload
+from ..actions.payload_compare import compared_payload
 from ..actions.session import EMBEDDED
 from .handler import THREADS, ActionHandler
 from .offered import offered
@@ -81,6 +83,38 @@ class VersionSteps(ActionHandler):
         await self.answer(work)
 
 
+class UbiopsSteps(ActionHandler):
+    @authenticated
+    async def post(self, place: str, step: str) -> None:
+        account = self.account
+
+        def work() -> None:
+            browser = self.overviews.ubiops(account)
+            (browser.rollback if step == "activate" else browser.make_default)(place)
+
+        await self.answer(work)
+
+
+class Revisions(ActionHandler):
+    @authenticated
+    async def get(self, place: str) -> None:
+        account = self.account
+        await self.answer(lambda: self.overviews.ubiops(account).revisions(place))
+
+
+class Activity(ActionHandler):
+    @authenticated
+    async def get(self, place: str) -> None:
+        """As logs: what was done, at once to the end."""
+        account, offset = self.account, int(self.number("offset", 0, 2**53))
+
+        def work() -> dict[str, Any]:
+            text = self.overviews.ubiops(account).activity(place)
+            return {"text": text[offset:], "offset": len(text), "state": "succeeded"}
+
+        await self.answer(work)
+
+
 class RunSteps(ActionHandler):
     @authenticated
     async def post(self, run: str, step: str) -> None:
@@ -120,6 +154,15 @@ class LocalResult(ActionHandler):
         await self.answer(lambda: local_payload(run))
 
 
+class Compared(ActionHandler):
+    @authenticated
+    async def post(self) -> None:
+        """Several results side by side; without an account, one of this machine."""
+        body = self.get_json_body() or {}
+        runs = [(each.get("account"), str(each.get("run"))) for each in body.get("runs") or ()]
+        await self.answer(lambda: compared_payload(runs, self.overviews.client))
+
+
 class OfferedOptions(ActionHandler):
     @authenticated
     async def get(self, action: str) -> None:
@@ -132,10 +175,14 @@ ROUTES: tuple[tuple[str, type[ActionHandler]], ...] = (
     ("accounts", Accounts),
     ("projects", Projects),
     (f"versions/{ID}/(run|rollback)", VersionSteps),
+    (f"versions/{ID}/(activate|make-default)", UbiopsSteps),
+    (f"versions/{ID}/revisions", Revisions),
+    (f"versions/{ID}/activity", Activity),
     (f"runs/{ID}/(stop|start)", RunSteps),
     (f"runs/{ID}/logs", Logs),
     (f"runs/{ID}/result", RemoteResult),
     (f"local/{ID}/result", LocalResult),
+    ("compare", Compared),
     (f"options/{ID}", OfferedOptions),
 )
 

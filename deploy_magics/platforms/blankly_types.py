@@ -128,12 +128,19 @@ class Version:
 
 @dataclass(frozen=True)
 class Run:
-    """A backtest or a live run on the platform."""
+    """A backtest or a live run on the platform.
+
+    Attributes:
+        restarts: how often it was started again after its model fell.
+        next_try: when a queued run is started at the earliest.
+    """
 
     id: str
     kind: str = ""
     state: str = ""
     attempts: int = 0
+    restarts: int = 0
+    next_try: datetime | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -145,6 +152,7 @@ class Run:
     description: str = ""
     args: Mapping[str, Any] = field(default_factory=dict)
     feed: Mapping[str, Any] = field(default_factory=dict)
+    live: bool = False  # on the model's own exchange, with real orders
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Run:
@@ -153,6 +161,8 @@ class Run:
             kind=str(answer.get("kind") or ""),
             state=str(answer.get("state") or ""),
             attempts=whole(answer.get("attempts")) or 0,
+            restarts=whole(answer.get("restarts")) or 0,
+            next_try=moment(answer.get("notBefore")),
             created_at=moment(answer.get("createdAt")),
             started_at=moment(answer.get("startedAt")),
             ended_at=moment(answer.get("endedAt")),
@@ -164,6 +174,7 @@ class Run:
             description=str(answer.get("description") or ""),
             args=mapping(answer.get("args")),
             feed=mapping(answer.get("feed")),
+            live=answer.get("live") is True,
         )
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 # what is shown by which widget: "module:Class" on both sides, imported when it is needed
 SHOWN = {
     "deploy_magics.executor.result:BacktestResult": "result:result_widget",
-    "deploy_magics.executor.compare:Comparison": "result:comparison_widget",
+    "deploy_magics.executor.compare:Comparison": "result:result_widget",
     "deploy_magics.actions.deployment:Deployment": "run:deployment_widget",
     "deploy_magics.actions.projects:Projects": "projects:ProjectsWidget",
 }

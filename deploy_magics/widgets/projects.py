@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 
+from ..actions.overview_shape import version_steps
 from ..actions.session import client
 from ..actions.versions import state_text
 from ..display import Table, announce, escape
@@ -25,6 +26,7 @@ class ProjectsWidget(widgets.VBox):
         browse: Callable[[], Any] = client if shown is None else shown.browse
         self._platform = platform or browse
         self._choosing = False
+        self._versions: dict[str, Any] = {}
         style = {"description_width": "5em"}
         self.project = widgets.Dropdown(description="Project", style=style)
         self.model = widgets.Dropdown(description="Model", style=style)
@@ -35,7 +37,7 @@ class ProjectsWidget(widgets.VBox):
         self.run_button = widgets.Button(description="Deploy", icon="play", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", icon="stop")
         self.rollback_button = widgets.Button(description="Roll back to this", icon="undo")
-        self.buttons = widgets.HBox([self.run_button, self.stop_button, self.rollback_button])
+        self.buttons = widgets.HBox()
         super().__init__(
             [
                 widgets.HBox([self.project, self.model, self.refresh_button]),
@@ -46,6 +48,7 @@ class ProjectsWidget(widgets.VBox):
         )
         self.project.observe(self._chosen(self._show_models), names="value")
         self.model.observe(self._chosen(self._show_versions), names="value")
+        self.version.observe(self._chosen(self._show_buttons), names="value")
         self.refresh_button.on_click(lambda _: self._try(self._show_projects))
         self.run_button.on_click(self._step(lambda here, each: here.run_version(each.id)))
         self.stop_button.on_click(self._step(lambda here, each: here.stop(each.run_id)))
@@ -72,9 +75,19 @@ class ProjectsWidget(widgets.VBox):
         ]
         headings = ["version", "state", "message", "created"]
         self.table.value = Table(headings, rows, empty="No model here yet: %%deploy.")._repr_html_()
-        possible = getattr(self._platform(), "steps", ("run", "stop", "rollback"))
-        for step, button in zip(("run", "stop", "rollback"), self.buttons.children, strict=True):
-            button.disabled = not found or step not in possible
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        """The buttons that make sense for the version that is chosen, and no others."""
+        version = self._versions.get(self.version.value)
+        newest = next(iter(self._versions.values()), None)
+        possible = _steps(version, version is newest) if version else ()
+        known = {
+            "run": self.run_button,
+            "stop": self.stop_button,
+            "rollback": self.rollback_button,
+        }
+        self.buttons.children = [button for step, button in known.items() if step in possible]
 
     def _choose(self, box: widgets.Dropdown, options: list[tuple[str, str]]) -> None:
         """New options for a box, without losing what was chosen."""
@@ -110,3 +123,9 @@ class ProjectsWidget(widgets.VBox):
             self.problem.value = ""
         except DeployMagicsError as error:
             self.problem.value = escape(str(error))
+
+
+def _steps(version: Any, newest: bool) -> Sequence[str]:
+    """What can be done about a version: what its platform says, or else its state."""
+    said: Sequence[str] | None = getattr(version, "steps", None)
+    return version_steps([version.state], newest) if said is None else said

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
-from ..actions.payload import result_payload
+from ..actions.payload import POINTS, result_payload
+from ..actions.payload_compare import comparison_payload
 
 BUNDLE = Path(__file__).parent / "static" / "result.js"
 # read by the JupyterLab extension: draws the same without a kernel, from a saved notebook
@@ -21,34 +21,34 @@ class ResultWidget(anywidget.AnyWidget):
     """One backtest, or several side by side.
 
     Args:
-        results: ``BacktestResult`` objects.
+        shown: a ``BacktestResult`` or a ``Comparison``.
     """
 
     _esm = BUNDLE if BUNDLE.exists() else "export default { render() {} }"
-    results: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    shown: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, *results: Any, **traits: Any) -> None:
-        super().__init__(results=[result_payload(result) for result in results], **traits)
-        self._shown = results
+    def __init__(self, shown: Any, **traits: Any) -> None:
+        super().__init__(shown=payload(shown), **traits)
+        self._thing = shown
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         made = super()._repr_mimebundle_(**options)
         if made is None:
             return None
         data, metadata = made
-        kept = [result_payload(result, points=POINTS_KEPT) for result in self._shown]
-        return {**data, MIME: {"results": kept}}, metadata
+        return {**data, MIME: payload(self._thing, points=POINTS_KEPT)}, metadata
 
 
-def result_widget(result: Any) -> Any:
-    """The widget of a result; where the bundle was not built, the result as it is."""
-    return ResultWidget(result) if BUNDLE.exists() else Static(result)
+def payload(shown: Any, *, points: int = POINTS) -> dict[str, Any]:
+    """What ``labextension/src/types.ts`` calls IShown."""
+    if hasattr(shown, "results"):
+        return {"comparison": comparison_payload(shown, points=points)}
+    return {"result": result_payload(shown, points=points)}
 
 
-def comparison_widget(comparison: Any) -> Any:
-    """The widget of a comparison."""
-    results: Sequence[Any] = comparison.results
-    return ResultWidget(*results) if BUNDLE.exists() and len(results) else Static(comparison)
+def result_widget(shown: Any) -> Any:
+    """The widget of a result or a comparison; where the bundle was not built, it as it is."""
+    return ResultWidget(shown) if BUNDLE.exists() else Static(shown)
 
 
 class Static:

@@ -31,20 +31,30 @@ export function moment(time: number | null): string {
   });
 }
 
-/** A state as a word; a live run that runs is "live". */
-export function stateLabel(state: RunState | null, kind?: IRun['kind']): string {
-  if (state === null) {
-    return 'not run';
+/** A run's state as a word; a live run that runs is "live". */
+export function stateLabel(run: IRun): string {
+  if (run.kind !== 'live') {
+    return run.state;
   }
-  if (kind === 'live') {
-    if (state === 'running') {
-      return 'live';
-    }
-    if (state === 'cancelled') {
-      return 'stopped';
-    }
+  if (run.restarts > 0 && ['queued', 'building'].includes(run.state)) {
+    return 'restarting';
   }
-  return state;
+  const words: { [state in RunState]?: string } = { running: 'live', cancelled: 'stopped' };
+  return words[run.state] ?? run.state;
+}
+
+/** Whose money a live run moves, and how often it fell. */
+export function liveDetail(run: IRun): string {
+  const restarts = run.restarts === 1 ? '1 restart' : `${run.restarts} restarts`;
+  return [run.real ? 'real orders' : 'on paper', run.restarts > 0 ? restarts : '']
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** A moment soon to come: "in 12 s". */
+export function soon(time: number, now: number = Date.now() / 1000): string {
+  const seconds = Math.ceil(time - now);
+  return seconds > 0 ? `in ${seconds} s` : 'now';
 }
 
 export function percent(fraction: number): string {

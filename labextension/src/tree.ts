@@ -1,4 +1,4 @@
-import { ago, host, stateLabel } from './format';
+import { ago, host, liveDetail, stateLabel } from './format';
 import { IFound, ISelection } from './model';
 import { IAccount, IModel, IOverview, IProject, IRun, IVersion, RunState } from './types';
 
@@ -148,7 +148,7 @@ function modelNode(account: IAccount, model: IModel, now?: number): INode {
     label: model.name,
     detail: model.description,
     state: live?.state,
-    stateText: live ? stateLabel(live.state, 'live') : '',
+    stateText: live ? stateLabel(live) : '',
     words: `${model.name} ${model.description}`,
     children: model.versions.map(version => versionNode(account, version, now))
   };
@@ -158,7 +158,7 @@ function versionNode(account: IAccount, version: IVersion, now?: number): INode 
   return {
     selection: { kind: 'version', account: account.id, id: version.id },
     label: version.name,
-    detail: version.description,
+    detail: [version.default ? 'default' : '', version.description].filter(Boolean).join(' · '),
     state: version.status ? version.state : null,
     stateText: version.status,
     time: ago(version.createdAt, now),
@@ -168,16 +168,18 @@ function versionNode(account: IAccount, version: IVersion, now?: number): INode 
 }
 
 function runNode(account: IAccount, version: IVersion, run: IRun, now?: number): INode {
-  const word = stateLabel(run.state, run.kind);
+  const word = stateLabel(run);
+  const live = run.kind === 'live';
+  // a run made with its version says the same
+  const description = run.description === version.description ? '' : run.description;
   return {
     selection: { kind: 'run', account: account.id, id: run.id },
-    label: run.kind === 'live' ? 'Live run' : 'Backtest',
-    // a run made with its version says the same
-    detail: run.description === version.description ? '' : run.description,
+    label: live ? 'Live run' : 'Backtest',
+    detail: [live ? liveDetail(run) : '', description].filter(Boolean).join(' · '),
     state: run.state,
     stateText: word,
     time: ago(run.startedAt ?? run.createdAt, now),
-    words: `${run.kind} ${word} ${run.description}`,
+    words: `${run.kind} ${word} ${live ? liveDetail(run) : ''} ${run.description}`,
     children: []
   };
 }

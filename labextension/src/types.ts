@@ -13,7 +13,19 @@ export interface IRun {
   error: string | null;
   /** Between 0 and 1, null where the run does not say. */
   progress: number | null;
+  /** How often a live run was started again after its model fell. */
+  restarts: number;
+  /** When a queued run is started at the earliest. */
+  nextTry: number | null;
+  /** Orders go to a real exchange, and not to paper. */
+  real: boolean;
+  steps: RunStep[];
 }
+
+/** What can be done about a thing; `actions/overview_shape.py` decides it. */
+export type RunStep = 'logs' | 'stop' | 'start' | 'result' | 'compare';
+
+export type VersionStep = 'run' | 'stop' | 'rollback' | 'revisions' | 'activity' | 'make-default';
 
 export interface IVersion {
   id: string;
@@ -25,7 +37,25 @@ export interface IVersion {
   state: RunState | null;
   /** The state in the platform's own word, where it has versions without runs. */
   status: string;
+  /** Requests that name no version go here. */
+  default: boolean;
+  /** Something else when there is a new revision, or another one serves. */
+  revision: string;
+  steps: VersionStep[];
   runs: IRun[];
+}
+
+/** One upload of a version, where a platform keeps them apart. */
+export interface IRevision {
+  id: string;
+  name: string;
+  state: RunState;
+  status: string;
+  serves: boolean;
+  createdAt: number | null;
+  by: string;
+  error: string | null;
+  steps: 'activate'[];
 }
 
 export interface IModel {
@@ -52,6 +82,7 @@ export interface IAccount {
   user: string;
   state: 'online' | 'offline' | 'signed-out';
   error: string | null;
+  steps: 'create-project'[];
   projects: IProject[];
 }
 
@@ -108,6 +139,28 @@ export interface IResult {
   trades: ITrade[];
   metrics: IMetric[];
   notes: string[];
+}
+
+export interface ITable {
+  head: string[];
+  rows: string[][];
+}
+
+/** Backtests side by side; differences are against the first one. */
+export interface IComparison {
+  names: string[];
+  results: IResult[];
+  metrics: ITable;
+  /** Arguments, data and versions that are not the same in all. */
+  changed: ITable;
+  /** Unified diffs against the first one's code, where it is another. */
+  code: { name: string; diff: string }[];
+}
+
+/** What a tab, a widget or an output shows: one of the two. */
+export interface IShown {
+  result?: IResult;
+  comparison?: IComparison;
 }
 
 /** An option of a magic, read from the signature and docstring of its action. */

@@ -42,6 +42,8 @@ ANSWER = [
                         "createdAt": 201.0,
                         "startedAt": 202.0,
                         "progress": {"done": 1, "total": 4},
+                        "restarts": 2,
+                        "live": True,
                     },
                     {"id": "r1", "kind": "backtest", "state": "failed", "versionId": "v1"},
                 ],

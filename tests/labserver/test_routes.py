@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPClientError
 
+from deploy_magics import credentials
+from deploy_magics.actions import overview
 from deploy_magics.errors import (
     ConflictError,
     NotSignedInError,
@@ -15,6 +17,7 @@ from deploy_magics.errors import (
     UnreachableError,
 )
 from deploy_magics.labserver.routes import ROUTES
+from deploy_magics.platforms import ubiops_types
 
 PREFIX = "deploy-magics"
 ACCOUNT = {"account": "blankly https://deploy.example"}
@@ -49,6 +52,8 @@ async def test_the_overview_is_the_tree_with_runs_below_their_version(
     newest = model["versions"][0]["runs"][0]
     assert (newest["id"], newest["progress"], newest["startedAt"]) == ("r2", 0.25, 202.0)
     assert model["versions"][1]["runs"][0]["state"] == "failed"
+    assert [version["steps"] for version in model["versions"]] == [["stop"], ["run", "rollback"]]
+    assert (newest["steps"], newest["restarts"], newest["real"]) == (["logs", "stop"], 2, True)
     assert answer["local"] == []
 
 
@@ -139,38 +144,98 @@ async def test_signing_out_forgets_the_token(jp_fetch: Any, platform: Any) -> No
     assert credentials.load("ubiops", "https://ubi.example") is None
 
 
-async def test_a_ubiops_account_is_shown_and_left_alone(
-    jp_fetch: Any, home: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from deploy_magics import credentials
-    from deploy_magics.actions import overview_ubiops
-    from deploy_magics.platforms import ubiops_types
+class Ubiops:
+    """In place of UbiopsClient: a deployment with two versions, the first with two revisions."""
 
-    class Client:
-        def __init__(self, server: str, token: str) -> None:
-            assert (server, token) == ("https://ubi.example", "Token secret")
+    calls: list[tuple[Any, ...]] = []
 
-        def projects(self) -> list[Any]:
-            return [ubiops_types.Project("demo")]
+    def __init__(self, server: str, token: str) -> None:
+        assert (server, token) == ("https://ubi.example", "Token secret")
 
-        def deployments(self, project: str) -> list[Any]:
-            return [ubiops_types.Deployment("d1", "rsi", project)]
+    def projects(self) -> list[Any]:
+        return [ubiops_types.Project("demo")]
 
-        def versions(self, project: str, name: str) -> list[Any]:
-            return [ubiops_types.Version("1", name, "v1", "available")]
+    def deployments(self, project: str) -> list[Any]:
+        self.calls.append(("deployments", project))
+        return [ubiops_types.Deployment("d1", "rsi", project)]
 
-    monkeypatch.setattr(overview_ubiops, "UbiopsClient", Client)
+    def versions(self, project: str, name: str) -> list[Any]:
+        first = self.version(project, name, "v1")
+        return [first, ubiops_types.Version("2", name, "v2", "unavailable", default=True)]
+
+    def version(self, project: str, name: str, version: str) -> Any:
+        return ubiops_types.Version("1", name, version, "available", active_revision="aaaa")
+
+    def revisions(self, *place: str) -> list[Any]:
+        failed = {"status": "failed", "error_message": "No module", "creation_date": "2026-01-02"}
+        first = {"status": "success", "creation_date": "2026-01-01"}
+        return [
+            ubiops_types.Revision("aaaa", "v1", **first),
+            ubiops_types.Revision("bbbb", "v1", **failed),
+        ]
+
+    def rebuild(self, *place: str) -> None:
+        self.calls.append(("rebuild", *place))
+
+    def update_deployment(self, *place: str, **fields: str) -> None:
+        self.calls.append(("update", *place, fields))
+
+    def audit(self, project: str, deployment: str) -> list[Any]:
+        newest = ubiops_types.AuditEvent("2", "update", "A build failed", "d2", "me")
+        return [newest, ubiops_types.AuditEvent("1", "create", "It was made", "d1", "me")]
+
+
+@pytest.fixture
+def ubiops(home: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Signed in to UbiOps; the account, as a query."""
+    Ubiops.calls = []
+    monkeypatch.setattr(overview, "UbiopsClient", Ubiops)
     credentials.save("ubiops", "https://ubi.example", "me@ubi.example", "Token secret")
+    return {"account": "ubiops https://ubi.example"}
+
+
+async def test_a_ubiops_account_is_shown_with_what_it_can_do(
+    jp_fetch: Any, ubiops: dict[str, str]
+) -> None:
     account = (await get(jp_fetch, "overview"))["accounts"][0]
-    assert account["state"] == "online"
-    version = account["projects"][0]["models"][0]["versions"][0]
-    assert (version["name"], version["state"], version["status"]) == (
-        "v1",
-        "succeeded",
-        "available",
-    )
+    assert (account["id"], account["state"], account["steps"]) == (ubiops["account"], "online", [])
+    second, first = account["projects"][0]["models"][0]["versions"]
+    assert (first["name"], first["state"], first["status"]) == ("v1", "succeeded", "available")
+    assert first["steps"] == ["revisions", "activity", "make-default"]
+    assert (second["default"], second["steps"]) == (True, ["revisions", "activity"])
+    newest, oldest = await get(jp_fetch, "versions", first["id"], "revisions", **ubiops)
+    assert (newest["error"], newest["steps"]) == ("No module", ["activate"])
+    assert (oldest["serves"], oldest["steps"]) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("versions/demo:rsi:v1:bbbb/activate", ("rebuild", "demo", "rsi", "v1", "bbbb")),
+        ("versions/demo:rsi:v1/make-default", ("update", "demo", "rsi", {"default_version": "v1"})),
+    ],
+)
+async def test_a_ubiops_step_is_seen_at_once(
+    jp_fetch: Any, ubiops: dict[str, str], path: str, call: tuple[Any, ...]
+) -> None:
+    await get(jp_fetch, "overview")
+    await get(jp_fetch, "overview")  # soon after, nobody is asked again
+    assert Ubiops.calls == [("deployments", "demo")]
+    await post(jp_fetch, path, **ubiops)
+    await get(jp_fetch, "overview")
+    assert Ubiops.calls[1:] == [call, ("deployments", "demo")]
+
+
+async def test_the_activity_is_read_as_a_log(jp_fetch: Any, ubiops: dict[str, str]) -> None:
+    first = await get(jp_fetch, "versions", "demo:rsi:v1", "activity", **ubiops)
+    assert first["text"] == "d1  me  It was made\nd2  me  A build failed\n"
+    rest = {**ubiops, "offset": str(first["offset"])}
+    assert (await get(jp_fetch, "versions", "demo:rsi:v1", "activity", **rest))["text"] == ""
+
+
+async def test_what_a_platform_has_not_is_refused(jp_fetch: Any, ubiops: dict[str, str]) -> None:
     with pytest.raises(HTTPClientError) as caught:
-        await post(jp_fetch, "versions/v1/run", account=account["id"])
+        await post(jp_fetch, "versions/v1/run", **ubiops)
     assert caught.value.code == 400
 
 

@@ -67,7 +67,7 @@ def test_projects_lead_to_models_and_versions(platform: Any) -> None:
     assert "First &lt;b&gt;" in widget.table.value
     widget.project.value = "p2"
     assert widget.version.options == ()
-    assert widget.stop_button.disabled
+    assert widget.buttons.children == ()
 
 
 class Ubiops:
@@ -101,10 +101,19 @@ def test_ubiops_is_shown_by_the_same_widget(monkeypatch: pytest.MonkeyPatch) -> 
     names = [name for name, _ in widget.version.options]
     assert names == ["v1 · bbbbbbbb", "v1 · aaaaaaaa (serves)"]
     assert "failed" in widget.table.value
-    assert widget.run_button.disabled
-    assert widget.stop_button.disabled
+    assert widget.buttons.children == (widget.rollback_button,)
+    widget.version.value = dict(widget.version.options)["v1 · aaaaaaaa (serves)"]
+    assert widget.buttons.children == ()
+    widget.version.value = dict(widget.version.options)["v1 · bbbbbbbb"]
     widget.rollback_button.click()
     assert here.rebuilt == [("quants", "rsi", "v1", "bbbbbbbb-2")]
+
+
+def test_a_version_has_the_buttons_of_its_state(platform: Any) -> None:
+    widget = ProjectsWidget(platform=lambda: platform)
+    assert widget.buttons.children == (widget.stop_button,)
+    widget.version.value = "v1"
+    assert widget.buttons.children == (widget.run_button, widget.rollback_button)
 
 
 @pytest.mark.parametrize(

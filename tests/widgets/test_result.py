@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from deploy_magics.actions.payload import line, result_payload, thinned
+from deploy_magics.executor.compare import compare
 from deploy_magics.executor.result import BacktestResult
 from deploy_magics.widgets import result as module
 
@@ -54,16 +55,25 @@ def test_the_widget_carries_the_data_and_what_stays_without_a_kernel(
 ) -> None:
     widget = module.result_widget(result)
     assert isinstance(widget, module.ResultWidget)
-    assert widget.results[0]["id"] == "run-1"
+    assert widget.shown["result"]["id"] == "run-1"
     data, _ = bundle(widget)
     assert "application/vnd.jupyter.widget-view+json" in data
-    assert data[module.MIME]["results"][0]["id"] == "run-1"
+    assert data[module.MIME]["result"]["id"] == "run-1"
     assert len(json.dumps(data[module.MIME])) < 100_000
 
 
-def test_a_comparison_has_all_its_results(built: None, result: BacktestResult) -> None:
-    widget = module.comparison_widget(SimpleNamespace(results=[result, result]))
-    assert len(widget.results) == 2
+def test_a_comparison_has_its_results_differences_and_code(
+    built: None, result: BacktestResult
+) -> None:
+    other = replace(result, id="run-2", metrics={"return_pct": 2.0}, code={"bot.py": "LOW = 25"})
+    widget = module.result_widget(compare([result, other], ["first", "second"]))
+    shown = widget.shown["comparison"]
+    json.dumps(shown, allow_nan=False)
+    assert [each["id"] for each in shown["results"]] == ["run-1", "run-2"]
+    assert shown["metrics"]["head"] == ["Metric", "first", "second", "Δ second"]
+    assert shown["metrics"]["rows"][0] == ["Return (%)", "1.50", "2.00", "+0.50"]
+    assert "+LOW = 25" in shown["code"][0]["diff"]
+    assert bundle(widget)[0][module.MIME]["comparison"]["names"] == ["first", "second"]
 
 
 def test_without_the_bundle_the_static_form_is_shown(

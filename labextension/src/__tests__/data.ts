@@ -1,5 +1,5 @@
 import { IApi } from '../api';
-import { IAccount, IOption, IOverview, IResult, IRun, IVersion } from '../types';
+import { IAccount, IComparison, IOption, IOverview, IResult, IRun, IVersion } from '../types';
 
 export function run(id: string, changes: Partial<IRun> = {}): IRun {
   return {
@@ -12,11 +12,20 @@ export function run(id: string, changes: Partial<IRun> = {}): IRun {
     description: '',
     error: null,
     progress: null,
+    restarts: 0,
+    nextTry: null,
+    real: false,
+    steps: ['logs', 'stop'],
     ...changes
   };
 }
 
-export function version(number: number, runs: IRun[] = [], description = ''): IVersion {
+export function version(
+  number: number,
+  runs: IRun[] = [],
+  description = '',
+  changes: Partial<IVersion> = {}
+): IVersion {
   return {
     id: `version-${number}`,
     number,
@@ -26,14 +35,23 @@ export function version(number: number, runs: IRun[] = [], description = ''): IV
     plan: 'nano',
     state: null,
     status: '',
-    runs
+    default: false,
+    revision: '',
+    steps: [],
+    runs,
+    ...changes
   };
 }
 
 export function account(changes: Partial<IAccount> = {}): IAccount {
   const versions = [
-    version(2, [run('run-2')], 'Improve buy logic'),
-    version(1, [run('run-1', { state: 'cancelled', endedAt: 1020 })], 'First')
+    version(2, [run('run-2')], 'Improve buy logic', { steps: ['stop'] }),
+    version(
+      1,
+      [run('run-1', { state: 'cancelled', endedAt: 1020, steps: ['logs', 'start'] })],
+      'First',
+      { steps: ['run', 'rollback'] }
+    )
   ];
   return {
     id: 'embedded',
@@ -43,6 +61,7 @@ export function account(changes: Partial<IAccount> = {}): IAccount {
     user: '',
     state: 'online',
     error: null,
+    steps: ['create-project'],
     projects: [
       {
         id: 'project-1',
@@ -96,6 +115,17 @@ export function result(title = 'RSI Model'): IResult {
   };
 }
 
+export function comparison(...titles: string[]): IComparison {
+  const names = titles.length > 0 ? titles : ['A', 'B'];
+  return {
+    names,
+    results: names.map(name => result(name)),
+    metrics: { head: ['Metric', 'A', 'B', 'Δ B'], rows: [['Return (%)', '10.00', '12.00', '+2.00']] },
+    changed: { head: ['What differs', 'A', 'B'], rows: [['to', '1y', '2y']] },
+    code: [{ name: 'B', diff: '@@ -1 +1 @@\n-LOW = <30>\n+LOW = 25' }]
+  };
+}
+
 /** An API whose calls are all recorded, and answer nothing unless told to. */
 export function fakeApi(changes: Partial<IApi> = {}): jest.Mocked<IApi> {
   const nothing = () => jest.fn().mockResolvedValue(undefined);
@@ -106,10 +136,15 @@ export function fakeApi(changes: Partial<IApi> = {}): jest.Mocked<IApi> {
     createProject: nothing(),
     run: nothing(),
     rollback: nothing(),
+    revisions: jest.fn().mockResolvedValue([]),
+    activate: nothing(),
+    makeDefault: nothing(),
+    activity: jest.fn().mockResolvedValue({ text: '', offset: 0, state: 'succeeded' }),
     stop: nothing(),
     start: nothing(),
     logs: jest.fn().mockResolvedValue({ text: '', offset: 0, state: 'succeeded' }),
     result: jest.fn().mockResolvedValue(result()),
+    compare: jest.fn().mockResolvedValue(comparison()),
     options: jest.fn().mockResolvedValue({ summary: '', options: [] }),
     ...changes
   } as jest.Mocked<IApi>;

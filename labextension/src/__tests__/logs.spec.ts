@@ -2,9 +2,14 @@ import { MessageLoop } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import { RequestError } from '../request';
-import { LogsTab } from '../tabs/LogsTab';
+import { ILogSource, LogsTab } from '../tabs/LogsTab';
 import { ILogs } from '../types';
-import { fakeApi } from './data';
+
+const source = (read: ILogSource['read']): ILogSource => ({
+  heading: 'Logs of RSI',
+  empty: 'Nothing.',
+  read
+});
 
 async function text(tab: LogsTab, expected: string): Promise<void> {
   const deadline = Date.now() + 60_000;
@@ -28,15 +33,15 @@ describe('LogsTab', () => {
       { text: '', offset: 8, state: 'succeeded' }
     ];
     const logs = jest.fn().mockImplementation(async () => parts.shift());
-    const tab = attached(new LogsTab(fakeApi({ logs }), 'embedded', 'run-1', 'RSI'));
+    const tab = attached(new LogsTab(source(logs)));
     await text(tab, 'one\ntwo\n');
-    expect(logs.mock.calls.map(call => call[2]).slice(0, 2)).toEqual([0, 4]);
+    expect(logs.mock.calls.map(call => call[0]).slice(0, 2)).toEqual([0, 4]);
     tab.dispose();
   });
 
   it('says that a run is gone, and asks no more', async () => {
     const logs = jest.fn().mockRejectedValue(new RequestError('There is no such run.', 404));
-    const tab = attached(new LogsTab(fakeApi({ logs }), 'embedded', 'run-1', 'RSI'));
+    const tab = attached(new LogsTab(source(logs)));
     await text(tab, '');
     await new Promise(resolve => setTimeout(resolve, 0));
     expect(tab.node.querySelector('[role=status]')?.textContent).toBe('There is no such run.');

@@ -1,82 +1,47 @@
 import { act } from 'react';
-import { createRoot, Root } from 'react-dom/client';
-import * as React from 'react';
 
-import { IApi } from '../api';
-import { IPanelActions, Panel } from '../components/Panel';
-import { OverviewModel } from '../model';
+import { IAccount, IRevision, RunStep } from '../types';
+import { box, press, show } from './box';
 import { account, fakeApi, overview, run, version } from './data';
 
-let root: Root;
-let box: HTMLElement;
+function ubiops(): IAccount {
+  const versions = [
+    version(1, [], '', {
+      id: 'demo:rsi:v1',
+      name: 'v1',
+      state: 'succeeded',
+      status: 'available',
+      steps: ['revisions', 'activity', 'make-default']
+    })
+  ];
+  const models = [{ id: 'demo:rsi', name: 'rsi', description: '', versions }];
+  return account({
+    id: 'ubiops x',
+    platform: 'ubiops',
+    embedded: false,
+    steps: [],
+    projects: [{ id: 'demo', name: 'demo', description: '', models }]
+  });
+}
 
-beforeEach(() => {
-  (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
-  box = document.createElement('div');
-  document.body.append(box);
-  root = createRoot(box);
-});
-
-afterEach(() => {
-  act(() => root.unmount());
-  box.remove();
-});
-
-async function show(api: jest.Mocked<IApi>) {
-  const model = new OverviewModel(api);
-  const actions: jest.Mocked<IPanelActions> = {
-    openLogs: jest.fn(),
-    openResult: jest.fn(),
-    compare: jest.fn(),
-    newExample: jest.fn()
+function revision(id: string, changes: Partial<IRevision>): IRevision {
+  return {
+    id: `demo:rsi:v1:${id}`,
+    name: id,
+    state: 'succeeded',
+    status: 'success',
+    serves: false,
+    createdAt: 1000,
+    by: 'me',
+    error: null,
+    steps: ['activate'],
+    ...changes
   };
-  await act(async () => root.render(<Panel model={model} actions={actions} server="" />));
-  await act(() => model.refresh());
-  return { model, actions };
 }
 
-function button(name: string): HTMLButtonElement {
-  const found = [...box.querySelectorAll('button')].find(
-    each => each.textContent?.trim() === name || each.getAttribute('aria-label') === name
-  );
-  if (!found) {
-    throw new Error(`no button ${name} in ${box.textContent}`);
-  }
-  return found;
-}
-
-const press = (name: string) => act(async () => button(name).click());
+const labels = () => [...box.querySelectorAll('.dm-Details button')].map(each => each.textContent);
 
 describe('the panel', () => {
-  it('says what to do when nobody is signed in', async () => {
-    const api = fakeApi({ overview: jest.fn().mockResolvedValue({ accounts: [], local: [] }) });
-    await show(api);
-    await press('Start the server on this machine');
-    expect(api.signIn).toHaveBeenCalledWith('', '');
-  });
-
-  it('says what is wrong when the server extension is missing', async () => {
-    const overview = jest.fn().mockRejectedValue(new Error('Install deploy_magics'));
-    await show(fakeApi({ overview }));
-    expect(box.querySelector('[role=alert]')?.textContent).toBe('Install deploy_magics');
-  });
-
-  it('shows the first steps when nothing is deployed', async () => {
-    const empty = overview(account({ projects: [] }));
-    const { actions } = await show(fakeApi({ overview: jest.fn().mockResolvedValue(empty) }));
-    await press('open an example');
-    expect(actions.newExample).toHaveBeenCalled();
-  });
-
-  it('offers to start a server on this machine that does not answer', async () => {
-    const off = overview(account({ state: 'offline' }));
-    const api = fakeApi({ overview: jest.fn().mockResolvedValue(off) });
-    await show(api);
-    expect(box.textContent).toContain('The server on this machine does not answer.');
-    await press('Start the server');
-    expect(api.signIn).toHaveBeenCalledWith('', '');
-  });
-
   it.each([
     ['Stop', 'run-2', 'stop'],
     ['Start', 'run-1', 'start']
@@ -103,8 +68,70 @@ describe('the panel', () => {
     expect(api[call]).toHaveBeenCalledWith('embedded', 'version-1');
   });
 
+  it('offers on UbiOps what there is, and nothing else', async () => {
+    const revisions = jest.fn().mockResolvedValue([
+      revision('bbbb', { state: 'failed', status: 'failed', error: 'No module' }),
+      revision('aaaa', { serves: true, steps: [] })
+    ]);
+    const overviewOf = jest.fn().mockResolvedValue(overview(ubiops()));
+    const api = fakeApi({ overview: overviewOf, revisions });
+    const { model, actions } = await show(api);
+    await act(async () => {
+      model.selection = { kind: 'version', account: 'ubiops x', id: 'demo:rsi:v1' };
+    });
+    expect(labels()).toEqual(['Make default', 'Activity', 'Serve again']);
+    expect(box.querySelector('[aria-label="New project"]')).toBeNull();
+    expect(box.querySelector('.dm-Revisions')?.textContent).toContain('No module');
+    await press('Serve again');
+    expect(api.activate).toHaveBeenCalledWith('ubiops x', 'demo:rsi:v1:bbbb');
+    await press('Make default');
+    expect(api.makeDefault).toHaveBeenCalledWith('ubiops x', 'demo:rsi:v1');
+    await press('Activity');
+    expect(actions.openActivity).toHaveBeenCalledWith('ubiops x', 'demo:rsi:v1', 'rsi');
+  });
+
+  it('says that a run fell, why, and when it is tried again', async () => {
+    const nextTry = Date.now() / 1000 + 30;
+    const fallen = { state: 'queued', restarts: 1, error: 'No answer', nextTry } as const;
+    const models = [
+      { id: 'm', name: 'M', description: '', versions: [version(1, [run('r', fallen)])] }
+    ];
+    const projects = [{ id: 'p', name: 'P', description: '', models }];
+    const overviewOf = jest.fn().mockResolvedValue(overview(account({ projects })));
+    const { model } = await show(fakeApi({ overview: overviewOf }));
+    await act(async () => {
+      model.selection = { kind: 'run', account: 'embedded', id: 'r' };
+    });
+    const details = box.querySelector('.dm-Details')?.textContent;
+    expect(details).toContain('restarting');
+    expect(details).toContain('Live run on paper, 1 restart');
+    expect(details).toContain('Last error: No answer');
+    expect(details).toMatch(/started again in \d+ s/);
+  });
+
+  it('opens logs and results, of this machine too', async () => {
+    const local = [{ id: 'a', model: 'RSI', createdAt: 1000, description: '', summary: '+3 %' }];
+    const overviewOf = jest.fn().mockResolvedValue({ accounts: [account()], local });
+    const { model, actions } = await show(fakeApi({ overview: overviewOf }));
+    await act(async () => {
+      model.selection = { kind: 'run', account: 'embedded', id: 'run-2' };
+    });
+    await press('Logs');
+    expect(actions.openLogs).toHaveBeenCalledWith('embedded', 'run-2', 'RSI Model');
+    await act(async () => {
+      model.selection = { kind: 'local', account: null, id: 'a' };
+    });
+    await press('Open result');
+    expect(actions.openResult).toHaveBeenCalledWith(null, 'a');
+    await press('Add to comparison');
+    expect(model.chosen).toEqual([{ account: null, run: 'a' }]);
+    await press('Leave comparison');
+    expect(model.chosen).toEqual([]);
+  });
+
   it('opens results and compares them', async () => {
-    const done = { kind: 'backtest', state: 'succeeded' } as const;
+    const steps: RunStep[] = ['result', 'compare', 'logs'];
+    const done = { kind: 'backtest', state: 'succeeded', steps } as const;
     const versions = [version(1, [run('a', done), run('b', done)])];
     const models = [{ id: 'm', name: 'M', description: '', versions }];
     const projects = [{ id: 'p', name: 'P', description: '', models }];

@@ -40,11 +40,24 @@ describe('rowsOf', () => {
     expect(row).toMatchObject({
       state: 'running',
       stateText: 'live',
+      detail: 'on paper',
       time: '1 min ago',
       expanded: null,
       position: 1,
       siblings: 1
     });
+  });
+
+  it('says whose money moves, and that a run fell', () => {
+    const fallen = run('r', { state: 'queued', restarts: 2, real: true });
+    const models = [{ id: 'm', name: 'M', description: '', versions: [version(1, [fallen])] }];
+    const projects = [{ id: 'p', name: 'P', description: '', models }];
+    const rows = rowsOf(overview(account({ projects })), '', NONE);
+    expect(rows[4]).toMatchObject({
+      stateText: 'restarting',
+      detail: 'real orders, 2 restarts'
+    });
+    expect(rows[2].stateText).toBe('restarting');
   });
 
   it('leaves out accounts that nobody is signed in to', () => {

@@ -1,8 +1,10 @@
 import { h, table } from '../view/dom';
-import { number, showComparison, showResult, utc } from '../view/result';
+import { showComparison } from '../view/comparison';
+import { showContent } from '../view/content';
+import { number, showResult, utc } from '../view/result';
 import { isDark } from '../view/theme';
 import { drawn } from './charts';
-import { result } from './data';
+import { comparison, result } from './data';
 
 describe('the view', () => {
   it('never reads text as HTML', () => {
@@ -56,9 +58,44 @@ describe('a result', () => {
     view.dispose();
   });
 
-  it('stands beside others as change from its start', () => {
-    const view = showComparison(document.createElement('div'), [result('A'), result('B')]);
+});
+
+describe('a comparison', () => {
+  it('has curves, differences, what was asked, and what changed in the code', () => {
+    const element = document.createElement('div');
+    const view = showComparison(element, comparison());
     expect(drawn.map(each => each.data[1].value.toFixed(2))).toEqual(['0.10', '0.10']);
+    const [metrics, changed] = [...element.querySelectorAll('table')];
+    expect(metrics.textContent).toContain('Δ B');
+    expect(metrics.querySelector('tbody')?.textContent).toBe('Return (%)10.0012.00+2.00');
+    expect(changed.querySelector('tbody')?.textContent).toBe('to1y2y');
+    expect(element.querySelector('.dm-Diff-removed')?.textContent).toBe('-LOW = <30>\n');
+    expect(element.querySelector('.dm-Legend')?.textContent).toContain('2 B: EUR-USD');
     view.dispose();
+    expect(drawn).toEqual([]);
+  });
+
+  it('says so when nothing was changed', () => {
+    const element = document.createElement('div');
+    const same = { ...comparison(), changed: { head: [], rows: [] }, code: [] };
+    showComparison(element, same).dispose();
+    expect(element.textContent).toContain('The same code, arguments and data.');
+  });
+});
+
+describe('what is shown', () => {
+  it.each([
+    [{ result: result('A') }, 'A'],
+    [{ comparison: comparison() }, '2 backtests side by side']
+  ])('is a result or a comparison', (shown, heading) => {
+    const element = document.createElement('div');
+    showContent(element, shown).dispose();
+    expect(element.querySelector('h2')?.textContent).toBe(heading);
+  });
+
+  it('may come from another release', () => {
+    const element = document.createElement('div');
+    showContent(element, {}).dispose();
+    expect(element.textContent).toContain('not known');
   });
 });

@@ -1,7 +1,7 @@
 import * as React from 'react';
 
 import { IChosen, IFound, OverviewModel } from '../model';
-import { ENDED, IRun } from '../types';
+import { IRun, RunStep, VersionStep } from '../types';
 import { IPanelActions } from './Panel';
 
 /** Put a backtest into the comparison, or take it out. */
@@ -31,12 +31,10 @@ export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JS
     return <></>;
   }
   const name = `${found.model?.name}`;
-  const item = { account, run: run.id };
-  const going = !ENDED.has(run.state);
-  const result = run.kind === 'backtest' && run.state === 'succeeded';
+  const can = (step: RunStep) => run.steps.includes(step);
   return (
     <>
-      {result && (
+      {can('result') && (
         <button
           className="jp-mod-styled jp-mod-accept"
           onClick={() => actions.openResult(account, run.id)}
@@ -44,11 +42,13 @@ export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JS
           Open result
         </button>
       )}
-      {result && found.run && <Choose model={model} item={item} />}
-      <button className="jp-mod-styled" onClick={() => actions.openLogs(account, run.id, name)}>
-        Logs
-      </button>
-      {going && (
+      {can('compare') && found.run && <Choose model={model} item={{ account, run: run.id }} />}
+      {can('logs') && (
+        <button className="jp-mod-styled" onClick={() => actions.openLogs(account, run.id, name)}>
+          Logs
+        </button>
+      )}
+      {can('stop') && (
         <button
           className="jp-mod-styled jp-mod-warn"
           disabled={away}
@@ -59,7 +59,7 @@ export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JS
           Stop
         </button>
       )}
-      {!going && run.kind === 'live' && found.run && (
+      {can('start') && found.run && (
         <button
           className="jp-mod-styled"
           disabled={away}
@@ -74,21 +74,26 @@ export function RunButtons({ found, run, model, actions }: IRunButtonsProps): JS
   );
 }
 
-export function VersionButtons({ found, model }: { found: IFound; model: OverviewModel }): JSX.Element {
+interface IVersionButtonsProps {
+  found: IFound;
+  model: OverviewModel;
+  actions: IPanelActions;
+}
+
+export function VersionButtons({ found, model, actions }: IVersionButtonsProps): JSX.Element {
   const { account, version, run } = found;
-  const siblings = found.model?.versions ?? [];
-  if (!account || !version || run || account.platform !== 'blankly') {
+  if (!account || !version || run) {
     return <></>;
   }
   const name = `${found.model?.name} ${version.name}`;
-  const newest = siblings.every(each => each.number <= version.number);
-  const going = version.runs.some(each => each.kind === 'live' && !ENDED.has(each.state));
+  const can = (step: VersionStep) => version.steps.includes(step);
+  const away = account.state !== 'online';
   return (
     <>
-      {!going && (
+      {can('run') && (
         <button
           className="jp-mod-styled jp-mod-accept"
-          disabled={account.state !== 'online'}
+          disabled={away}
           title="Runs this version live, on paper money"
           onClick={() =>
             void model.perform(`Deploying ${name}`, () => model.api.run(account.id, version.id))
@@ -97,10 +102,10 @@ export function VersionButtons({ found, model }: { found: IFound; model: Overvie
           Deploy
         </button>
       )}
-      {!newest && (
+      {can('rollback') && (
         <button
           className="jp-mod-styled"
-          disabled={account.state !== 'online'}
+          disabled={away}
           title="Makes a new version that equals this one"
           onClick={() =>
             void model.perform(`Rolling back to ${name}`, () =>
@@ -109,6 +114,29 @@ export function VersionButtons({ found, model }: { found: IFound; model: Overvie
           }
         >
           Roll back to this
+        </button>
+      )}
+      {can('make-default') && (
+        <button
+          className="jp-mod-styled"
+          disabled={away}
+          title="Requests that name no version go to this one from then on"
+          onClick={() =>
+            void model.perform(`Making ${name} the default`, () =>
+              model.api.makeDefault(account.id, version.id)
+            )
+          }
+        >
+          Make default
+        </button>
+      )}
+      {can('activity') && (
+        <button
+          className="jp-mod-styled"
+          title="Who changed what, and when"
+          onClick={() => actions.openActivity(account.id, version.id, `${found.model?.name}`)}
+        >
+          Activity
         </button>
       )}
     </>

@@ -26,8 +26,19 @@ export function CreateProject({ model, accounts, onDone }: ICreateProjectProps):
       onDone();
     }
   };
+  const onKeyDown = (event: React.KeyboardEvent) => {
+    if (event.key === 'Escape') {
+      event.stopPropagation();
+      onDone();
+    }
+  };
   return (
-    <form className="dm-Form" aria-label="New project" onSubmit={event => void submit(event)}>
+    <form
+      className="dm-Form"
+      aria-label="New project"
+      onSubmit={event => void submit(event)}
+      onKeyDown={onKeyDown}
+    >
       <label>
         Name
         <input

@@ -1,11 +1,12 @@
 import * as React from 'react';
 
-import { host, moment, percent, stateLabel } from '../format';
+import { host, liveDetail, moment, percent, soon, stateLabel } from '../format';
 import { IFound, OverviewModel } from '../model';
 import { runOf } from '../tree';
-import { ILocalRun, IRun } from '../types';
+import { ENDED, ILocalRun, IRun } from '../types';
 import { AccountButtons, Choose, RunButtons, VersionButtons } from './Buttons';
 import { IPanelActions } from './Panel';
+import { Revisions } from './Revisions';
 import { State } from './State';
 
 interface IDetailsProps {
@@ -33,11 +34,12 @@ export function Details({ model, actions, onSignIn }: IDetailsProps): JSX.Elemen
       {run && (found.version || found.model) && <RunLine run={run} />}
       <div className="dm-Buttons">
         <RunButtons found={found} run={run} model={model} actions={actions} />
-        <VersionButtons found={found} model={model} />
+        <VersionButtons found={found} model={model} actions={actions} />
         {selection?.kind === 'account' && (
           <AccountButtons found={found} model={model} onSignIn={onSignIn} />
         )}
       </div>
+      <Revisions found={found} model={model} />
     </section>
   );
 }
@@ -68,13 +70,14 @@ function descriptionOf({ account, project, model, version, run }: IFound): strin
 
 function RunLine({ run }: { run: IRun }): JSX.Element {
   const since = run.endedAt ?? run.startedAt ?? run.createdAt;
+  const kind = run.kind === 'live' ? `Live run ${liveDetail(run)}` : 'Backtest';
+  const before = run.error && run.restarts > 0 && !ENDED.has(run.state) ? 'Last error: ' : '';
   return (
     <>
       <p className="dm-RunLine">
-        <State state={run.state} text={stateLabel(run.state, run.kind)} />
+        <State state={run.state} text={stateLabel(run)} />
         <span>
-          {run.kind === 'live' ? 'Live run' : 'Backtest'}, {run.endedAt ? 'ended' : 'since'}{' '}
-          {moment(since)}
+          {kind}, {run.endedAt ? 'ended' : 'since'} {moment(since)}
         </span>
       </p>
       {run.state === 'running' && run.progress !== null && run.kind === 'backtest' && (
@@ -82,7 +85,13 @@ function RunLine({ run }: { run: IRun }): JSX.Element {
           {percent(run.progress)}
         </progress>
       )}
-      {run.error && <p className="dm-Problem">{run.error}</p>}
+      {run.error && (
+        <p className="dm-Problem">
+          {before}
+          {run.error}
+        </p>
+      )}
+      {run.nextTry !== null && <p>It is started again {soon(run.nextTry)}.</p>}
     </>
   );
 }

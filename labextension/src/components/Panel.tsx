@@ -7,13 +7,14 @@ import { IAccount } from '../types';
 import { CreateProject } from './CreateProject';
 import { Details } from './Details';
 import { IconButton } from './IconButton';
-import { Loading, NoProjects, Offline, Unavailable } from './States';
-import { SignIn } from './SignIn';
+import { IAddress, SignIn } from './SignIn';
+import { AccountNotice, Loading, NoProjects, NoServer, Unavailable, Welcome } from './States';
 import { Tree } from './Tree';
 
 /** What the panel asks of the application around it. */
 export interface IPanelActions {
   openLogs(account: string, run: string, title: string): void;
+  openActivity(account: string, version: string, title: string): void;
   openResult(account: string | null, run: string): void;
   compare(): void;
   newExample(): void;
@@ -33,25 +34,24 @@ export function Panel(props: IPanelProps): JSX.Element {
 function Contents({ model, actions, server }: IPanelProps): JSX.Element {
   const [query, setQuery] = React.useState('');
   const [toggled, setToggled] = React.useState<ReadonlySet<string>>(new Set());
-  const [form, setForm] = React.useState<'project' | 'sign-in' | null>(null);
+  const [form, setForm] = React.useState<'project' | IAddress | null>(null);
   const close = () => setForm(null);
   const overview = model.overview;
 
   if (!overview) {
     return model.error ? <Unavailable model={model} /> : <Loading />;
   }
-  const signedIn = overview.accounts.filter(account => account.state !== 'signed-out');
-  if (signedIn.length === 0) {
+  const { accounts, local } = overview;
+  if (accounts.length === 0 && local.length === 0) {
     return (
       <>
-        <SignIn model={model} server={server} welcome />
+        <Welcome model={model} server={server} onExample={actions.newExample} />
         <Notices model={model} />
       </>
     );
   }
-  // on other platforms the panel shows, and the magics change
-  const online = signedIn.filter(
-    account => account.state === 'online' && account.platform === 'blankly'
+  const able = accounts.filter(
+    account => account.state === 'online' && account.steps.includes('create-project')
   );
   const rows = rowsOf(overview, query, toggled);
   const toggle = (key: string) => {
@@ -67,38 +67,46 @@ function Contents({ model, actions, server }: IPanelProps): JSX.Element {
         <input
           type="search"
           className="jp-mod-styled dm-Search"
-          placeholder="Search models, versions, runs"
+          placeholder="Search"
           aria-label="Search models, versions and runs"
           value={query}
           onChange={event => setQuery(event.target.value)}
         />
-        <IconButton
-          icon={addIcon}
-          label="New project"
-          disabled={online.length === 0}
-          onClick={() => setForm(form === 'project' ? null : 'project')}
-        />
+        {able.length > 0 && (
+          <IconButton
+            icon={addIcon}
+            label="New project"
+            onClick={() => setForm(form === 'project' ? null : 'project')}
+          />
+        )}
         <IconButton icon={refreshIcon} label="Refresh" onClick={() => void model.refresh()} />
       </div>
       <Notices model={model} />
-      {form === 'project' && <CreateProject model={model} accounts={online} onDone={close} />}
-      {form === 'sign-in' && <SignIn model={model} server={server} onDone={close} />}
-      {signedIn
-        .filter(account => account.state === 'offline')
-        .map(account => (
-          <Offline key={account.id} account={account} model={model} />
-        ))}
+      {form === 'project' && <CreateProject model={model} accounts={able} onDone={close} />}
+      {form !== null && form !== 'project' && (
+        <SignIn key={form.server} model={model} start={form} onDone={close} />
+      )}
+      {accounts.map(account => (
+        <AccountNotice key={account.id} account={account} model={model} onSignIn={setForm} />
+      ))}
       <div className="dm-Body">
         {rows.length > 0 && (
           <Tree rows={rows} model={model} actions={actions} onToggle={toggle} />
         )}
         {query && rows.length === 0 && <p className="dm-Hint">Nothing matches “{query}”.</p>}
-        {!query && online.length > 0 && online.every(isEmpty) && (
+        {!query && accounts.length === 0 && form === null && (
+          <NoServer model={model} onSignIn={() => setForm({ server, platform: 'blankly' })} />
+        )}
+        {!query && able.length > 0 && able.every(isEmpty) && (
           <NoProjects onExample={actions.newExample} onCreate={() => setForm('project')} />
         )}
       </div>
       <CompareBar model={model} actions={actions} />
-      <Details model={model} actions={actions} onSignIn={() => setForm('sign-in')} />
+      <Details
+        model={model}
+        actions={actions}
+        onSignIn={() => setForm({ server, platform: 'blankly' })}
+      />
     </>
   );
 }

@@ -14,7 +14,7 @@ export function activate(
     actions.openResult(null, id);
   } else if (kind === 'run' && account) {
     const found = model.find(row.selection);
-    if (found?.run?.kind === 'backtest' && found.run.state === 'succeeded') {
+    if (found?.run?.steps.includes('result')) {
       actions.openResult(account, id);
     } else {
       actions.openLogs(account, id, found?.model?.name ?? id);

@@ -7,6 +7,8 @@ export interface IProgress {
   kind: 'progress';
   id: string;
   label: string;
+  /** What is being done right now. */
+  note?: string;
   done: number;
   total: number | null;
   state: 'running' | 'succeeded' | 'failed' | 'cancelled';

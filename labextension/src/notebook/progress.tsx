@@ -66,7 +66,7 @@ export class ProgressStatus extends ReactWidget {
 }
 
 function Bar({ progress, stop }: { progress: IProgress; stop(): void }): JSX.Element {
-  const { label, done, total, state } = progress;
+  const { label, note, done, total, state } = progress;
   const share = total ? Math.min(1, done / total) : null;
   if (state !== 'running') {
     return (
@@ -77,7 +77,7 @@ function Bar({ progress, stop }: { progress: IProgress; stop(): void }): JSX.Ele
   }
   return (
     <>
-      <span>{label}</span>
+      <span>{[label, share === null ? note : ''].filter(Boolean).join(': ')}</span>
       <progress max={1} value={share ?? undefined} aria-label={label} />
       {share !== null && <span>{percent(share)}</span>}
       <button className="dm-StatusStop" title="Stop this run" onClick={stop}>

@@ -1,5 +1,5 @@
 import { Dialog, showDialog, showErrorMessage } from '@jupyterlab/apputils';
-import { Cell } from '@jupyterlab/cells';
+import { Cell, CodeCell } from '@jupyterlab/cells';
 import { NotebookActions, NotebookPanel } from '@jupyterlab/notebook';
 
 import { IApi } from '../api';
@@ -56,7 +56,7 @@ export async function askAndRun(api: IApi, panel: NotebookPanel, action: Action)
     body: form,
     buttons: [
       Dialog.cancelButton(),
-      Dialog.createButton({ label: 'Insert', actions: ['insert'] }),
+      Dialog.createButton({ label: 'Insert', actions: ['insert'], className: 'dm-Neutral' }),
       Dialog.okButton({ label: `${title} now`, actions: ['run'] })
     ],
     defaultButton: 2,
@@ -105,7 +105,19 @@ async function run(panel: NotebookPanel): Promise<void> {
   }
   content.activeCellIndex = target + shift;
   await sendTags(panel);
-  await NotebookActions.run(content, sessionContext);
+  const cell = content.activeCell;
+  const done = NotebookActions.run(content, sessionContext);
+  await showOutput(cell);
+  await done;
+  await showOutput(cell);
+}
+
+/** Bring what a cell prints into sight; below a long strategy it would be out of it. */
+async function showOutput(cell: Cell | null): Promise<void> {
+  if (cell instanceof CodeCell && !cell.isDisposed) {
+    await new Promise(requestAnimationFrame);
+    cell.outputArea.node.scrollIntoView({ block: 'nearest' });
+  }
 }
 
 function hasRun(cell: Cell): boolean {

@@ -5,13 +5,14 @@ import {
   MainAreaWidget,
   showErrorMessage
 } from '@jupyterlab/apputils';
+import { ILauncher } from '@jupyterlab/launcher';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { Token } from '@lumino/coreutils';
 import { Widget } from '@lumino/widgets';
 
 import { api } from '../api';
 import { IPanelActions } from '../components/Panel';
-import { panelIcon } from '../icons';
+import { deployIcon, panelIcon } from '../icons';
 import { IChosen, OverviewModel } from '../model';
 import { makeExample } from '../notebook/example';
 import { PanelWidget } from '../panel';
@@ -29,13 +30,14 @@ export const panelPlugin: JupyterFrontEndPlugin<OverviewModel> = {
   id: PANEL_PLUGIN,
   description: 'Projects, versions and runs in the left bar.',
   autoStart: true,
-  optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry],
+  optional: [ICommandPalette, ILayoutRestorer, ISettingRegistry, ILauncher],
   provides: IOverviewModel,
   activate: (
     app: JupyterFrontEnd,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
-    settings: ISettingRegistry | null
+    settings: ISettingRegistry | null,
+    launcher: ILauncher | null
   ): OverviewModel => {
     const model = new OverviewModel(api);
     const widget = new PanelWidget(model, actionsFor(app, model));
@@ -50,7 +52,10 @@ export const panelPlugin: JupyterFrontEndPlugin<OverviewModel> = {
       COMMANDS.example,
       COMMANDS.compare
     ]) {
-      palette?.addItem({ command, category: CATEGORY });
+      palette?.addItem({ command, category: CATEGORY, args: { isPalette: true } });
+    }
+    for (const [rank, command] of [COMMANDS.example, COMMANDS.openPanel].entries()) {
+      launcher?.add({ command, category: CATEGORY, rank });
     }
     void settings?.load(PANEL_PLUGIN).then(loaded => {
       const apply = () => {
@@ -85,9 +90,27 @@ function actionsFor(app: JupyterFrontEnd, model: OverviewModel): IPanelActions {
   };
   return {
     openLogs: (account, run, title) =>
-      open(`dm-logs-${account}-${run}`, `Logs: ${title}`, () => {
-        return new LogsTab(api, account, run, title);
-      }),
+      open(
+        `dm-logs-${account}-${run}`,
+        `Logs: ${title}`,
+        () =>
+          new LogsTab({
+            heading: `Logs of ${title}`,
+            empty: 'The run printed nothing.',
+            read: (offset, wait, signal) => api.logs(account, run, offset, wait, signal)
+          })
+      ),
+    openActivity: (account, version, title) =>
+      open(
+        `dm-activity-${account}-${version}`,
+        `Activity: ${title}`,
+        () =>
+          new LogsTab({
+            heading: `What was done to ${title}`,
+            empty: 'Nothing yet.',
+            read: (offset, _, signal) => api.activity(account, version, offset, signal)
+          })
+      ),
     openResult: (account, run) => results([{ account, run }], 'Backtest'),
     compare: () => results(model.chosen, `Compare ${model.chosen.length} backtests`),
     newExample: () => void app.commands.execute(COMMANDS.example)
@@ -99,7 +122,7 @@ function addCommands(app: JupyterFrontEnd, model: OverviewModel, widget: PanelWi
   const actions = actionsFor(app, model);
   const openPanel = () => shell.activateById(PANEL_ID);
   commands.addCommand(COMMANDS.openPanel, {
-    label: 'Projects, Versions and Runs',
+    label: args => (args.isPalette ? 'Projects, Versions and Runs' : 'Projects, Versions, Runs'),
     caption: 'Open the Deploy Magics panel',
     icon: panelIcon,
     execute: openPanel
@@ -128,7 +151,9 @@ function addCommands(app: JupyterFrontEnd, model: OverviewModel, widget: PanelWi
     }
   });
   commands.addCommand(COMMANDS.example, {
-    label: 'New Notebook with an Example Strategy',
+    label: args => (args.isPalette ? 'New Notebook with an Example Strategy' : 'Example Strategy'),
+    caption: 'A notebook that leads from a strategy to a running model',
+    icon: deployIcon,
     execute: async () => {
       try {
         const { contents, kernelspecs } = app.serviceManager;
@@ -152,5 +177,7 @@ function addCommands(app: JupyterFrontEnd, model: OverviewModel, widget: PanelWi
 }
 
 function online(model: OverviewModel): string | undefined {
-  return model.overview?.accounts.find(account => account.state === 'online')?.id;
+  return model.overview?.accounts.find(
+    account => account.state === 'online' && account.steps.includes('create-project')
+  )?.id;
 }

@@ -1,10 +1,8 @@
 import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import { IApi } from '../api';
-import { stateLabel } from '../format';
 import { RequestError, messageOf } from '../request';
-import { ENDED } from '../types';
+import { ENDED, ILogs } from '../types';
 import { h } from '../view/dom';
 
 /** Seconds that the server may keep a question open until there is something to say. */
@@ -12,14 +10,18 @@ const WAIT = 10;
 const RETRY_MS = 2000;
 const KEPT_CHARACTERS = 2_000_000;
 
-/** The logs of a run, followed until it ends; goes on by itself after an interruption. */
+/** Where the text of a tab comes from. */
+export interface ILogSource {
+  heading: string;
+  /** What is said where there is nothing to show. */
+  empty: string;
+  /** What is new since `offset`; may stay open for `wait` seconds until there is something. */
+  read(offset: number, wait: number, signal: AbortSignal): Promise<ILogs>;
+}
+
+/** A log, followed until what it is about ends; goes on by itself after an interruption. */
 export class LogsTab extends Widget {
-  constructor(
-    private readonly api: IApi,
-    private readonly account: string,
-    private readonly run: string,
-    private readonly subject: string
-  ) {
+  constructor(private readonly source: ILogSource) {
     super();
     this.addClass('dm-Tab');
     this.addClass('dm-Logs');
@@ -28,7 +30,7 @@ export class LogsTab extends Widget {
       h(
         'div',
         { class: 'dm-LogsHeader' },
-        h('h2', {}, `Logs of ${this.subject}`),
+        h('h2', {}, source.heading),
         this._state,
         h('label', {}, this._follow, ' Follow')
       ),
@@ -52,10 +54,10 @@ export class LogsTab extends Widget {
     while (!this.isDisposed) {
       try {
         const { signal } = this._stop;
-        const logs = await this.api.logs(this.account, this.run, offset, wait, signal);
+        const logs = await this.source.read(offset, wait, signal);
         offset = logs.offset;
         this._append(logs.text);
-        this._state.textContent = stateLabel(logs.state);
+        this._state.textContent = logs.state === 'cancelled' ? 'stopped' : logs.state;
         this._state.dataset.state = logs.state;
         if (ENDED.has(logs.state) && !logs.text) {
           this._finish();
@@ -89,7 +91,7 @@ export class LogsTab extends Widget {
 
   private _finish(): void {
     if (!this._text.textContent) {
-      this._text.textContent = 'The run printed nothing.';
+      this._text.textContent = this.source.empty;
     }
   }
 

@@ -5,7 +5,8 @@ import { IApi } from '../api';
 import { IChosen } from '../model';
 import { messageOf } from '../request';
 import { h } from '../view/dom';
-import { IView, showComparison, showResult } from '../view/result';
+import { IShown } from '../types';
+import { IView, showContent } from '../view/content';
 
 /** The main-area tab of one backtest, or of several side by side. */
 export class ResultTab extends Widget {
@@ -35,20 +36,25 @@ export class ResultTab extends Widget {
     const content = h('div', {}, h('p', { role: 'status' }, 'Loading the result…'));
     this.node.replaceChildren(content);
     try {
-      const results = await Promise.all(
-        this.runs.map(each => this.api.result(each.account, each.run))
-      );
-      if (this.isAttached && results.length === 1) {
-        this.title.label = `Backtest: ${results[0].title}`;
-        this._view = showResult(content, results[0]);
-      } else if (this.isAttached) {
-        this._view = showComparison(content, results);
+      const shown = await this._ask();
+      if (this.isAttached) {
+        if (shown.result) {
+          this.title.label = `Backtest: ${shown.result.title}`;
+        }
+        this._view = showContent(content, shown);
       }
     } catch (error) {
       const again = h('button', { class: 'jp-mod-styled jp-mod-accept' }, 'Try again');
       again.addEventListener('click', () => void this._load());
       content.replaceChildren(h('p', { role: 'alert' }, messageOf(error)), again);
     }
+  }
+
+  private async _ask(): Promise<IShown> {
+    const [first, ...others] = this.runs;
+    return others.length > 0
+      ? { comparison: await this.api.compare(this.runs) }
+      : { result: await this.api.result(first.account, first.run) };
   }
 
   private _view: IView | null = null;

@@ -1,8 +1,8 @@
 import { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 
-import { IResult } from '../types';
-import { IView, showComparison, showResult } from './result';
+import { IShown } from '../types';
+import { IView, showContent } from './content';
 
 /** What `deploy_magics.widgets` puts beside its widgets; it stays in saved notebooks. */
 export const MIME = 'application/vnd.deploy-magics.result+json';
@@ -18,12 +18,8 @@ export class ResultRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    const data = model.data[MIME] as unknown as { results: IResult[] };
     this._view?.dispose();
-    this._view =
-      data.results.length === 1
-        ? showResult(this.node, data.results[0])
-        : showComparison(this.node, data.results);
+    this._view = showContent(this.node, model.data[MIME] as unknown as IShown);
   }
 
   dispose(): void {

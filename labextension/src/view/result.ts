@@ -1,7 +1,7 @@
 import { IChartApi } from 'lightweight-charts';
 
 import { IMetric, IResult, ITrade } from '../types';
-import { comparisonChart, resultChart } from './chart';
+import { resultChart } from './chart';
 import { h, table } from './dom';
 import { colorsOf, onThemeChange } from './theme';
 
@@ -32,30 +32,8 @@ export function showResult(element: HTMLElement, result: IResult): IView {
   return themed(() => resultChart(box, result, colorsOf(box)));
 }
 
-/** Several backtests side by side: equity on one axis, and a table of their metrics. */
-export function showComparison(element: HTMLElement, results: IResult[]): IView {
-  const box = h('div', {
-    class: 'dm-Chart',
-    role: 'figure',
-    'aria-label': 'Equity curves as change from the start; the table says the same in numbers'
-  });
-  element.classList.add('dm-Result');
-  const named = results.map((result, index) => `${index + 1}. ${result.title}`);
-  const metrics = results[0]?.metrics ?? [];
-  const rows = metrics.map(({ key, name }) => [
-    name,
-    ...results.map(each => each.metrics.find(metric => metric.key === key)?.value ?? '–')
-  ]);
-  rows.unshift(['What was asked', ...results.map(each => each.subtitle)]);
-  element.replaceChildren(
-    h('h2', {}, `${results.length} backtests side by side`),
-    box,
-    scrolling('Metrics', table('Metrics', ['', ...named], rows))
-  );
-  return themed(() => comparisonChart(box, results, colorsOf(box)));
-}
-
-function themed(draw: () => IChartApi): IView {
+/** A chart that is drawn again when the theme changes. */
+export function themed(draw: () => IChartApi): IView {
   let chart = draw();
   const stop = onThemeChange(() => {
     chart.remove();
@@ -115,7 +93,7 @@ function tradesTable(trades: ITrade[]): HTMLElement {
 }
 
 /** A region that scrolls by itself, and by keyboard. */
-function scrolling(label: string, content: HTMLElement): HTMLElement {
+export function scrolling(label: string, content: HTMLElement): HTMLElement {
   return h('div', { class: 'dm-Scroll', tabindex: '0', role: 'region', 'aria-label': label }, content);
 }
 

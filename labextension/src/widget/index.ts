@@ -1,12 +1,12 @@
-import { IResult } from '../types';
-import { IView, showComparison, showResult } from '../view/result';
+import { IShown } from '../types';
+import { IView, showContent } from '../view/content';
 import css from '../../style/view.css';
 
 /** The kernel side: `deploy_magics.widgets`. */
 interface IResultModel {
-  get(name: 'results'): IResult[];
-  on(event: 'change:results', listener: () => void): void;
-  off(event: 'change:results', listener: () => void): void;
+  get(name: 'shown'): IShown;
+  on(event: 'change:shown', listener: () => void): void;
+  off(event: 'change:shown', listener: () => void): void;
 }
 
 /** What anywidget gives to `render`. */
@@ -15,7 +15,7 @@ interface IRenderContext {
   el: HTMLElement;
 }
 
-/** Draws `results` of the model: one as itself, several side by side. */
+/** Draws what the model shows: a result, or several side by side. */
 function render({ model, el }: IRenderContext): () => void {
   const style = document.createElement('style');
   style.textContent = css;
@@ -24,13 +24,12 @@ function render({ model, el }: IRenderContext): () => void {
   let view: IView | null = null;
   const draw = () => {
     view?.dispose();
-    const results = model.get('results');
-    view = results.length === 1 ? showResult(box, results[0]) : showComparison(box, results);
+    view = showContent(box, model.get('shown'));
   };
   draw();
-  model.on('change:results', draw);
+  model.on('change:shown', draw);
   return () => {
-    model.off('change:results', draw);
+    model.off('change:shown', draw);
     view?.dispose();
   };
 }
