@@ -31,8 +31,6 @@ SCRIPT = "import blankly\n\nprint('nothing to see')\n"
 PRICES = b"time,open,high,low,close,volume\n" + b"".join(
     b"%d,1.0,2.0,0.5,1.5,10\n" % (1_500_000_000 + 3600 * hour) for hour in range(48)
 )
-
-
 CLONE_NEWNS = 0x20000
 
 
@@ -50,6 +48,41 @@ def own_mounts() -> bool:
         warnings.warn(f"no disk could be mounted to fail: {error}", stacklevel=1)
         return False
     return True
+
+
+class SmallDisk:
+    """A file system in memory, of 24 MiB."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ballast = path / "ballast"
+
+    @property
+    def free(self) -> int:
+        facts = os.statvfs(self.path)
+        return facts.f_bavail * facts.f_frsize
+
+    def fill(self, *, leave: int = 0) -> None:
+        """Everything but ``leave`` bytes."""
+        with self._ballast.open("ab", buffering=0) as file:
+            while (more := self.free - leave) > 0:
+                file.write(bytes(min(more, 1 << 20)))
+
+    def clear(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, own_mounts: bool) -> Iterator[SmallDisk | None]:
+    """None where this process may not mount anything."""
+    if not own_mounts:
+        yield None
+        return
+    path = tmp_path / "small"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", path], check=True)
+    yield SmallDisk(path)
+    subprocess.run(["umount", "--lazy", path], check=False)
 
 
 @pytest.fixture

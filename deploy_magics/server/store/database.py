@@ -6,6 +6,7 @@ every writing transaction begins IMMEDIATE (a deferred one fails at once where i
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from deploy_magics.errors import ConflictError, ServiceError
 
 BUSY_SECONDS = 5.0
+FULL = 1 << 18
+"""Bytes: less than this is no space at all."""
 
 
 class Store:
@@ -83,7 +86,7 @@ class Store:
             return
         with (
             self._taking_turns(),
-            _explained(),
+            self._explained(),
             Session(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -101,7 +104,7 @@ class Store:
         if current is not None:
             yield current
             return
-        with _explained(), Session(self._reading, expire_on_commit=False) as session:
+        with self._explained(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -117,6 +120,29 @@ class Store:
         finally:
             self._turn.release()
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            raise ConflictError("Something of that name exists already.", status=409) from error
+        except (OperationalError, DBAPIError) as error:
+            raise _service_error(error, full=self._disk_is_full(error)) from error
+        except SQLAlchemyError as error:
+            raise ServiceError("The database failed.", status=500) from error
+
+    def _disk_is_full(self, error: DBAPIError) -> bool:
+        """SQLite calls it an I/O error, or a file that cannot be opened, when its helpers do not
+        fit any more."""
+        words = str(error.orig).lower()
+        suspect = "disk i/o error" in words or "unable to open" in words
+        if not (self.is_sqlite and suspect and self.url.database):
+            return False
+        try:
+            return shutil.disk_usage(Path(self.url.database).parent).free < FULL
+        except OSError:
+            return False
+
     def ping(self) -> None:
         with self.read() as session:
             session.execute(text("SELECT 1"))
@@ -130,23 +156,11 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        raise ConflictError("Something of that name exists already.", status=409) from error
-    except (OperationalError, DBAPIError) as error:
-        raise _service_error(error) from error
-    except SQLAlchemyError as error:
-        raise ServiceError("The database failed.", status=500) from error
-
-
-def _service_error(error: DBAPIError) -> ServiceError:
+def _service_error(error: DBAPIError, *, full: bool) -> ServiceError:
     cause: Any = error.orig
     words = str(cause).lower()
     state = str(getattr(cause, "sqlstate", "") or "")
-    if "disk is full" in words or state == "53100":
+    if full or "disk is full" in words or state == "53100":
         return ServiceError("The server's disk is full.", status=507)
     busy = "locked" in words or "busy" in words or state[:2] in ("40", "53", "55", "57", "08")
     if busy or error.connection_invalidated or isinstance(error, OperationalError):
