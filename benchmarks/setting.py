@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import tempfile
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ LIBRARY = ("blankly==1.18.25b0", "numpy<2")
 PEER_PYTHON = "3.11"
 BESIDE = {"backtrader": ("pandas",)}  # what its users read their prices with
 CUT = "# ---- below"
+PATIENCE = 600  # seconds that a cell may be silent
 
 
 @dataclass
@@ -104,24 +104,47 @@ def strategy_text(resolution: str) -> str:
 
 
 class Notebook:
-    """An IPython shell with our magics loaded; what it displays is formatted and thrown away."""
+    """A real kernel, talked to as JupyterLab does; ``home`` is where its runs are kept."""
 
     def __init__(self, home: Path) -> None:
-        os.environ["DEPLOY_MAGICS_HOME"] = str(home)
-        from IPython.core.interactiveshell import InteractiveShell
+        from jupyter_client.manager import start_new_kernel
 
-        self.shell = InteractiveShell.instance()
-        self.shell.history_manager.enabled = False
-        formatter = self.shell.display_formatter
-        formatter.active_types = formatter.format_types  # as in a notebook: HTML and PNG too
+        os.environ["DEPLOY_MAGICS_HOME"] = str(home)
+        self._manager, self._client = start_new_kernel(cwd=str(home))
         self.run("%load_ext deploy_magics")
 
-    def run(self, cell: str) -> Any:
-        """The cell's value, shown as a notebook would; its exception rises."""
-        with contextlib.redirect_stdout(io.StringIO()):
-            done = self.shell.run_cell(cell, store_history=True)
-        done.raise_error()
-        return done.result
+    def __enter__(self) -> Notebook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel()
+
+    def run(self, cell: str) -> float | None:
+        """Seconds from sending a cell until its value came, as a front end shows it; what its
+        cell raises rises."""
+        began = time.perf_counter()
+        asked = self._client.execute(cell)
+        shown = None
+        while True:
+            message = self._client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") != asked:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "execute_result":
+                shown = time.perf_counter() - began
+            elif kind == "error":
+                raise RuntimeError("\n".join(content["traceback"]))
+            elif kind == "status" and content["execution_state"] == "idle":
+                return shown
+
+    def result(self) -> Any:
+        """The newest backtest's."""
+        from deploy_magics.executor.history import RunStore
+
+        store = RunStore()
+        self.run("%backtests")  # the kernel has written it by then
+        return store.get(store.list()[0].id)
 
 
 def backtest_line(setting: Setting, resolution: str, more: str = "") -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -218,7 +217,6 @@ def environment_of(job: Job) -> Environment:
     from ..display import progress
     from ..executor import warm
     from ..executor.environment import ensure_environment, kernel_environment
-    from ..executor.plot import warm_up
 
     if job.env == "kernel":
         return kernel_environment()
@@ -228,7 +226,6 @@ def environment_of(job: Job) -> Environment:
         )
     if current().shell is not None:
         warm.prepare(found)
-        threading.Thread(target=warm_up, daemon=True).start()
     return found
 
 

@@ -61,6 +61,10 @@ class Watch:
             self._progress.update(self._bars, event.get("total"), self._note(event))
         elif kind == "phase":
             self._progress.phase(str(event.get("name", "")))
+        elif kind == "started" and mode() == "widget":
+            from ..executor.plot import prepare
+
+            threading.Thread(target=prepare, daemon=True).start()
 
     def _note(self, event: Mapping[str, Any]) -> str:
         parts = []

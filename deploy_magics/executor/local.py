@@ -11,6 +11,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ __all__ = ["Limits", "LocalRun", "run_backtest", "start_backtest", "write_job"]
 Listener = Callable[[dict[str, Any]], None]
 
 POLL = 0.05
-"""Seconds between two looks at the events of a run."""
+FIRST_POLLS = (0.01, 0.02)
+"""Seconds between two looks at the events of a run: sooner when it starts."""
 
 STATES = {"ended": "succeeded", "cancelled": "cancelled"}
 
@@ -214,8 +216,8 @@ def run_backtest(
 
 def _follow(run: LocalRun, on_event: Listener | None) -> None:
     reader = EventReader(run.folder)
-    while True:
-        over = run.wait(POLL)
+    for patience in chain(FIRST_POLLS, repeat(POLL)):
+        over = run.wait(patience)
         if on_event is not None:
             for event in reader.read():
                 on_event(event)

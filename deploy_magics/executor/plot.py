@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from deploy_magics.executor.metrics import buy_and_hold
+from deploy_magics.executor.thin import thinned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +27,9 @@ SERIES = ("#2f80ed", "#e8710a", "#1a9a5c", "#b457d9", "#d6336c", "#0f9fb5", "#a1
 GAIN, LOSS = "#1a9a5c", "#e0473e"
 HELD = "#909090"
 POINTS = 2000  # more than that cannot be told apart in a picture
+RESULT = (3, 1, 2)  # heights of a result's panels: equity, drawdown, price
+_preparing = threading.Lock()
+_prepared: dict[tuple[int, ...], tuple[Figure, list[Axes]]] = {}
 
 
 class Picture:
@@ -62,8 +67,7 @@ def plot_result(result: BacktestResult) -> Picture:
     if not len(result.history):
         return Picture(_nothing("this run has no account history"))
     symbol = next((name for name in result.symbols if name in result.prices), None)
-    rows = 3 if symbol else 2
-    figure, axes = _panels(rows, heights=(3, 1, 2)[:rows])
+    figure, axes = _panels(RESULT if symbol else RESULT[:2])
     unit = f" ({result.quote_asset})" if result.quote_asset else ""
     _line(axes[0], result.equity, SERIES[0], "Equity")
     held = buy_and_hold(result.prices, result.equity.index)
@@ -75,13 +79,13 @@ def plot_result(result: BacktestResult) -> Picture:
     if symbol:
         _draw_trades(axes[2], result, symbol)
     title = result.model or "Backtest"
-    axes[0].set_title(title, color=INK, loc="left", fontsize=10)
+    axes[0].set_title(title, color=INK, loc="left", fontsize=10, y=1.0)
     return Picture(figure)
 
 
 def plot_comparison(results: Sequence[BacktestResult], names: Sequence[str]) -> Picture:
     """The equity curves of several results from 100, and their drawdowns."""
-    figure, axes = _panels(2, heights=(3, 1))
+    figure, axes = _panels((3, 1))
     for number, (result, name) in enumerate(zip(results, names, strict=True)):
         if len(result.history):
             colour = SERIES[number % len(SERIES)]
@@ -93,13 +97,20 @@ def plot_comparison(results: Sequence[BacktestResult], names: Sequence[str]) -> 
     return Picture(figure)
 
 
-def warm_up() -> None:
-    """Draw something once, so that the first result need not wait for Matplotlib's imports and
-    fonts; to be called in a thread while the user still thinks."""
-    figure, axes = _panels(1, heights=(1,))
-    axes[0].plot(np.array(["2017-01-01", "2017-02-01"], "datetime64[s]"), [0, 1], label="x")
-    _legend(axes[0])
-    assert Picture(figure).png
+def prepare() -> None:
+    """Make the panels of the next result's picture and draw them once, empty: fonts, ticks and
+    their texts are then there when the result comes. To be called in a thread while it runs."""
+    with _preparing:
+        if RESULT in _prepared:
+            return
+        figure, axes = _new_panels(RESULT)
+        year = np.array(["2017-01-01", "2018-01-01"], "datetime64[s]")
+        lines = [panel.plot(year, [0.0, 1.0])[0] for panel in axes]
+        assert Picture(figure).png
+        for panel, line in zip(axes, lines, strict=True):
+            line.remove()
+            panel.relim()
+        _prepared[RESULT] = figure, axes
 
 
 def new_figure(
@@ -124,16 +135,25 @@ def style(axes: Axes) -> None:
     axes.yaxis.label.set_fontsize(8)
 
 
-def _panels(rows: int, heights: Sequence[int]) -> tuple[Figure, list[Axes]]:
+def _panels(heights: tuple[int, ...]) -> tuple[Figure, list[Axes]]:
+    with _preparing:  # what is half made is there sooner than another one
+        ready = _prepared.pop(heights, None)
+    return ready or _new_panels(heights)
+
+
+def _new_panels(heights: tuple[int, ...]) -> tuple[Figure, list[Axes]]:
     height = 1.1 + 0.75 * sum(heights)
     figure = new_figure(8.0, height, layout=None)  # to find the margins out takes half of the time
     figure.subplots_adjust(0.095, 0.3 / height, 0.995, 1 - 0.3 / height, hspace=0.12)
     grid = figure.subplots(
-        rows, 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(heights)}
+        len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(heights)}
     )
     axes = list(grid[:, 0])
     for panel in axes:
         style(panel)
+        # titles and labels where they belong: to look for free places takes a tenth of the time
+        panel.set_title("", y=1.0)
+        panel.yaxis.set_label_coords(-0.075, 0.5)
     return figure, axes
 
 
@@ -143,18 +163,10 @@ def _line(axes: Axes, series: pd.Series, colour: str, label: str, width: float =
 
 
 def _thin(series: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest of each stretch: what a long line looks like, in few points."""
     times = series.index.to_numpy("datetime64[ns]")
     values = series.to_numpy(dtype=float)
-    if len(values) <= POINTS:
-        return times, values
-    width = -(-2 * len(values) // POINTS)
-    rows = np.pad(values, (0, -len(values) % width), "edge").reshape(-1, width)
-    starts = np.arange(len(rows)) * width
-    low = starts + np.where(np.isnan(rows), np.inf, rows).argmin(axis=1)
-    high = starts + np.where(np.isnan(rows), -np.inf, rows).argmax(axis=1)
-    at = np.unique(np.minimum([0, *low, *high, len(values) - 1], len(values) - 1))
-    return times[at], values[at]
+    places = thinned(values, POINTS)
+    return times[places], values[places]
 
 
 def _draw_drawdown(axes: Axes, drawdown: pd.Series) -> None:

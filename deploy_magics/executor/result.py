@@ -237,24 +237,29 @@ class BacktestResult:
         return result_text(self)
 
     def _repr_html_(self) -> str:
+        """For a notebook, with the picture in it."""
         from deploy_magics.executor.page import result_html
 
-        return result_html(self)
+        return result_html(self, self._png)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """HTML with the picture in it, the picture alone for what cannot show HTML, and text."""
-        from deploy_magics.executor.page import result_html
+    def _repr_png_(self) -> bytes:
+        """The picture alone, for what cannot show HTML."""
+        return self._png
 
-        picture = self.plot().png
-        html = result_html(self, picture)
-        return {"text/plain": repr(self), "text/html": html, "image/png": picture}
+    @cached_property
+    def _png(self) -> bytes:
+        return self.plot().png
 
 
 def account_frame(
     times: np.ndarray, columns: Mapping[str, np.ndarray], *, per_second: int = 1
 ) -> pd.DataFrame:
     """The account by time (UTC) out of columns; ``times`` counts so many per second."""
-    counts = np.asarray(times, dtype=float if per_second == 1 else np.int64)
-    nanoseconds = np.round(counts * 1e9).astype(np.int64) if per_second == 1 else counts
-    index = pd.DatetimeIndex(nanoseconds.view("datetime64[ns]"), tz="UTC", name="time")
+    counts = nanoseconds(times) if per_second == 1 else np.asarray(times, dtype=np.int64)
+    index = pd.DatetimeIndex(counts.view("datetime64[ns]"), tz="UTC", name="time")
     return pd.DataFrame({name: np.asarray(values) for name, values in columns.items()}, index=index)
+
+
+def nanoseconds(times: np.ndarray) -> np.ndarray:
+    """Of epoch seconds."""
+    return np.round(np.asarray(times, dtype=float) * 1e9).astype(np.int64)

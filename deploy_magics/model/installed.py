@@ -150,7 +150,8 @@ def pinned(name: str) -> str:
     return f"{name}=={version}" if version else name
 
 
-def requires(name: str) -> dict[str, SpecifierSet]:
+@lru_cache(maxsize=1024)
+def requires(name: str) -> Mapping[str, SpecifierSet]:
     """The distributions that an installed one asks for, extras aside."""
     try:
         lines = metadata.requires(name) or []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,18 @@ def _scan(name: str, contents: bytes | Path) -> list[tuple[int, str]]:
         if contents.stat().st_size > _LARGEST:
             return []
         contents = contents.read_bytes()
-    from detect_secrets.core.scan import scan_line
-
     text = contents[:_LARGEST].decode("utf-8", "replace")
     found = []
     for number, line in enumerate(text.splitlines(), 1):
-        kinds = sorted({secret.type for secret in scan_line(line)}) if len(line) < 2_000 else []
-        if kinds:
-            found.append((number, kinds[0]))
+        kind = _kind(line) if len(line) < 2_000 else None
+        if kind:
+            found.append((number, kind))
     return found
+
+
+@lru_cache(maxsize=10_000)  # most lines are those of the last run
+def _kind(line: str) -> str | None:
+    """What sort of credential a line seems to hold; with our plugins set."""
+    from detect_secrets.core.scan import scan_line
+
+    return min((secret.type for secret in scan_line(line)), default=None)

@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 from deploy_magics.errors import RunError, UsageError
 from deploy_magics.executor import exact_json, plot
 from deploy_magics.executor.data import load_prices
-from deploy_magics.executor.plot import warm_up
 from deploy_magics.executor.result import BacktestResult
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -199,7 +199,9 @@ def test_the_text(make_result: Make) -> None:
 
 def test_what_a_notebook_shows(make_result: Make, fake_model: Any) -> None:
     result = make_result(model=fake_model(name="<script>x</script>"), rows=9000)
-    bundle = result._repr_mimebundle_()
+    formatter = DisplayFormatter(parent=None)
+    formatter.active_types = formatter.format_types
+    bundle, _ = formatter.format(result)
     assert set(bundle) == {"text/plain", "text/html", "image/png"}
     assert "<script>" not in bundle["text/html"]
     assert "data:image/png;base64," in bundle["text/html"]
@@ -207,6 +209,13 @@ def test_what_a_notebook_shows(make_result: Make, fake_model: Any) -> None:
         assert image.mode == "RGBA"
         assert image.getpixel((2, 2))[3] == 0  # reads on any background
         assert image.width > 700
+
+
+def test_a_terminal_draws_no_picture(make_result: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BacktestResult, "plot", lambda self: pytest.fail("drawn for nobody"))
+    formatter = DisplayFormatter(parent=None)
+    formatter.active_types = ["text/plain"]
+    assert set(formatter.format(make_result())[0]) == {"text/plain"}
 
 
 def test_the_picture(make_result: Make, prices_frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -234,14 +243,25 @@ def test_a_long_line_keeps_its_extremes() -> None:
 
 def test_pictures_in_threads(make_result: Make) -> None:
     result = make_result(rows=5000)
-    warm_up()
     made: list[bytes] = []
     threads = [threading.Thread(target=lambda: made.append(result.plot().png)) for _ in range(4)]
+    threads[:0] = [threading.Thread(target=plot.prepare) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert len(made) == 4
+    assert len(set(made)) == 1  # on panels made before the result came, or after
+
+
+def test_a_picture_on_prepared_panels_is_the_same(
+    make_result: Make, prices_frame: pd.DataFrame
+) -> None:
+    result = make_result(prices=load_prices({"EUR-USD": prices_frame}))
+    fresh = result.plot().png
+    plot.prepare()
+    assert result.plot().png == fresh
+    assert result.plot().png == fresh
 
 
 def test_a_page_to_send(make_result: Make, fake_model: Any, tmp_path: Path) -> None:

@@ -90,6 +90,9 @@ from deploy_magics.executor import warm
 from deploy_magics.executor.environment import ensure_environment
 warm.prepare(ensure_environment(None, ("blankly==1.18.25b0", "numpy<2")))
 (zygote,) = warm._warm.values()
+import psutil
+while len(psutil.Process(zygote.process.pid).children(recursive=True)) < 2:
+    time.sleep(0.02)
 print(zygote.process.pid, flush=True)
 time.sleep(600)
 """
@@ -97,11 +100,56 @@ time.sleep(600)
     assert owner.stdout is not None
     try:
         zygote = psutil.Process(int(owner.stdout.readline()))
+        everything = [zygote, *zygote.children(recursive=True)]
     finally:
         owner.kill()
         owner.wait()
         owner.stdout.close()
-    until(lambda: not zygote.is_running(), "the end of the warm process")
+    until(lambda: not any(map(alive, everything)), "the end of the warm process and its spare")
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def spare_of(zygote: warm.Zygote) -> list[psutil.Process]:
+    """The guard that waits for a run, and its runner."""
+    process = psutil.Process(zygote.process.pid)
+    return until(lambda: (found := process.children(recursive=True)) and len(found) == 2 and found,
+                 "a guard and a runner, forked ahead")  # fmt: skip
+
+
+def printed(environment: Environment, folder: Path) -> str:
+    (folder / "model").mkdir(parents=True)
+    (folder / "model" / "bot.py").write_text("import os\nprint('here', os.getpid())\n")
+    (folder / "job.json").write_text('{"kind": "backtest", "model": "model"}')
+    guarded = warm.start(environment, folder, Limits())
+    assert guarded is not None and guarded.wait(LONG) is not None
+    return (folder / "output.log").read_text().split("here ")[1].split()[0]
+
+
+def test_the_spare_takes_the_next_run_and_another_follows(
+    blankly_environment: Environment, tmp_path: Path
+) -> None:
+    warm.prepare(blankly_environment)
+    (zygote,) = zygotes()
+    _, runner = spare_of(zygote)
+    assert printed(blankly_environment, tmp_path / "1") == str(runner.pid)
+    _, another = spare_of(zygote)
+    assert printed(blankly_environment, tmp_path / "2") == str(another.pid) != str(runner.pid)
+
+
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_spare_that_was_killed_is_replaced(
+    blankly_environment: Environment, tmp_path: Path, victim: int
+) -> None:
+    warm.prepare(blankly_environment)
+    (zygote,) = zygotes()
+    spare_of(zygote)[victim].kill()
+    assert printed(blankly_environment, tmp_path / "run").isdigit()
 
 
 def test_an_environment_without_the_library_says_so(
