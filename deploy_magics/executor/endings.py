@@ -23,6 +23,14 @@ LIMIT_TEXTS = {
 }
 
 
+def check_end(folder: Path, exit: Mapping[str, Any], limits: Limits) -> None:
+    """Raises why a run that is over has no result, where it has none."""
+    if exit["reason"] != "ended":
+        raise error_of(folder, exit, limits)
+    if not (folder / "result.json").exists():
+        raise with_logs(folder, without_result())
+
+
 def error_of(folder: Path, exit: Mapping[str, Any], limits: Limits) -> RunError:
     """The error for a run whose ``exit.json`` gives another reason than its end."""
     reason = exit["reason"]

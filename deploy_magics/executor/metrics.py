@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +44,7 @@ DURATIONS = frozenset({"average_duration", "longest_trade", "resampled_time"})
 COUNTS = frozenset({"trades"})
 # what a user looks at first
 KEY_METRICS = ("return_pct", "cagr", "sharpe", "max_drawdown", "trades", "win_rate")
+DAY = 86400 * 10**9  # nanoseconds
 EXPOSED = 0.001  # of the account's value: less is dust that rounding left
 
 
@@ -59,38 +60,63 @@ def further_metrics(
         history: the account by time: a column 'value' and one for each asset.
         trades: what ``pair_orders`` made of the orders; those still open are left out.
         prices: frames with a 'close' by time, for buy and hold; it is left out without them.
+    """
+    held = buy_and_hold(prices or {}, history.index)
+    return figures_of(
+        history.index.to_numpy("datetime64[ns]").astype(np.int64),
+        history["value"].to_numpy(dtype=float),
+        history[quote_asset].to_numpy(dtype=float) if quote_asset in history else None,
+        {name: trades[name].to_numpy() for name in ("profit", "profit_pct", "duration", "fees")},
+        None if held is None else held.iloc[-1] / held.iloc[0],
+    )
+
+
+def figures_of(
+    times: np.ndarray,
+    value: np.ndarray,
+    quote: np.ndarray | None,
+    trades: Mapping[str, np.ndarray],
+    held: float | None,
+) -> dict[str, float]:
+    """The same out of bare columns, as a sweep has them a thousand times.
+
+    Args:
+        times: nanoseconds. ``value``, ``quote``: the account and its part in the quote asset.
+        trades: columns of ``paired``. ``held``: what 1.0 held through it all came to.
 
     Durations are seconds, ``expectancy`` and ``fees`` are in the quote asset, NaN is "there is
     none" (no trade, no day), infinity is a profit factor without a loss.
     """
-    value = history["value"]
-    done = trades["exit_time"].notna().to_numpy()
-    profit = trades["profit"].to_numpy()[done]
-    percent = pd.Series(trades["profit_pct"].to_numpy()[done])
+    done = ~np.isnat(trades["duration"])
+    profit = trades["profit"][done]
+    percent = trades["profit_pct"][done]
+    seconds = trades["duration"][done] / np.timedelta64(1, "s")
     won, lost = profit[profit > 0].sum(), -profit[profit < 0].sum()
-    seconds = pd.Series(trades["duration"].to_numpy()[done] / np.timedelta64(1, "s"))
-    days = _daily_changes(value)
+    days = _daily_changes(times, value)
     figures = {
-        "return_pct": 100 * (value.iloc[-1] / value.iloc[0] - 1) if len(value) else math.nan,
-        "trades": float(len(profit)),
-        "win_rate": 100 * (profit > 0).mean() if len(profit) else math.nan,
+        "return_pct": 100 * (value[-1] / value[0] - 1) if len(value) else math.nan,
+        "trades": len(profit),
+        "win_rate": 100 * _if_any(np.mean, profit > 0),
         "profit_factor": won / lost if lost else (math.inf if won else math.nan),
-        "expectancy": profit.mean() if len(profit) else math.nan,
-        "exposure": _exposure(history, quote_asset),
-        "average_trade": percent.mean(),
-        "best_trade": percent.max(),
-        "worst_trade": percent.min(),
-        "average_duration": seconds.mean(),
-        "longest_trade": seconds.max(),
-        "best_day": 100 * days.max() if len(days) else math.nan,
-        "worst_day": 100 * days.min() if len(days) else math.nan,
-        "deepest_drawdown": 100 * (value / value.cummax() - 1).min() if len(value) else math.nan,
+        "expectancy": _if_any(np.mean, profit),
+        "exposure": _exposure(times, value, quote),
+        "average_trade": _if_any(np.mean, percent),
+        "best_trade": _if_any(np.max, percent),
+        "worst_trade": _if_any(np.min, percent),
+        "average_duration": _if_any(np.mean, seconds),
+        "longest_trade": _if_any(np.max, seconds),
+        "best_day": 100 * _if_any(np.max, days),
+        "worst_day": 100 * _if_any(np.min, days),
+        "deepest_drawdown": 100 * _if_any(np.fmin.reduce, value / np.fmax.accumulate(value) - 1),
         "fees": trades["fees"].sum(),
     }
-    held = buy_and_hold(prices or {}, value.index)
     if held is not None:
-        figures["buy_and_hold_pct"] = 100 * (held.iloc[-1] / held.iloc[0] - 1)
+        figures["buy_and_hold_pct"] = 100 * (held - 1)
     return {name: float(figures[name]) for name in NAMES if name in figures}
+
+
+def _if_any(function: Callable[[np.ndarray], Any], values: np.ndarray) -> float:
+    return float(function(values)) if len(values) else math.nan
 
 
 def buy_and_hold(prices: Mapping[str, pd.DataFrame], times: pd.Index) -> pd.Series | None:
@@ -142,23 +168,21 @@ def format_metric(key: str, value: Any) -> str:
     return f"{value:,.2f}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 
-def _daily_changes(value: pd.Series) -> np.ndarray:
+def _daily_changes(times: np.ndarray, value: np.ndarray) -> np.ndarray:
     """Fractions from one day's last value to the next day's."""
-    days = value.index.to_numpy("datetime64[D]")
-    last = np.flatnonzero(np.append(days[1:] != days[:-1], True))
-    closes = value.to_numpy(dtype=float)[last]
+    days = times // DAY
+    last = np.flatnonzero(np.append(days[1:] != days[:-1], True)[: len(days)])
+    closes = value[last]
     return closes[1:] / closes[:-1] - 1
 
 
-def _exposure(history: pd.DataFrame, quote_asset: str | None) -> float:
+def _exposure(times: np.ndarray, value: np.ndarray, quote: np.ndarray | None) -> float:
     """Percent of the time in which something other than the quote asset was held or owed."""
-    if len(history) < 2 or quote_asset is None or quote_asset not in history:
+    if len(value) < 2 or quote is None:
         return math.nan
-    value = history["value"].to_numpy()
-    outside = np.abs(value - history[quote_asset].to_numpy())
-    exposed = outside > EXPOSED * np.abs(value)
+    exposed = np.abs(value - quote) > EXPOSED * np.abs(value)
     # as floats: in whole nanoseconds a hundred times three years is more than they can hold
-    spans = np.diff(history.index.to_numpy("datetime64[ns]").astype(np.int64)).astype(float)
+    spans = np.diff(times).astype(float)
     if not spans.sum():
         return math.nan
     return float(100 * np.average(exposed[:-1], weights=spans))

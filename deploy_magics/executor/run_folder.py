@@ -13,10 +13,12 @@ import pandas as pd
 
 from deploy_magics.errors import RunError
 from deploy_magics.executor.data import PriceSet
-from deploy_magics.executor.metrics import NAMES, further_metrics
-from deploy_magics.executor.result import BacktestResult, account_frame
+from deploy_magics.executor.metrics import NAMES, figures_of
+from deploy_magics.executor.result import BacktestResult, account_frame, nanoseconds
+from deploy_magics.executor.trades import paired
 
 PROTOCOL = 1
+SECOND = 10**9
 MAX_LOG = 1_000_000  # characters of the log that a result carries, the last ones
 MAX_JSON = 1 << 28
 MAX_CODE = 200_000
@@ -66,6 +68,20 @@ def read_result(
     return result
 
 
+def read_metrics(folder: Path, prices: PriceSet | None) -> tuple[dict[str, Any], int]:
+    """The metrics of a run and how many errors of callbacks it survived, and nothing else of it."""
+    record = _read_json(folder / "result.json")
+    arrays = _read_arrays(folder / "result.npz")
+    try:
+        orders = record.get("orders") or ()
+        columns = _columns(arrays, "")
+        metrics = _metrics(record, columns, paired(orders), prices)
+        raised = sum(int(error.get("count", 1)) for error in record.get("callback_errors") or ())
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise RunError(f"The run left a result that is not whole ({problem}).") from problem
+    return metrics, raised
+
+
 def _one(
     run: str,
     record: Mapping[str, Any],
@@ -73,12 +89,14 @@ def _one(
     prefix: str,
     shared: dict[str, Any],
 ) -> BacktestResult:
-    result = BacktestResult(
+    columns = _columns(arrays, prefix)
+    orders = [dict(order) for order in record.get("orders") or ()]
+    return BacktestResult(
         id=run,
-        metrics={key: _or_nan(value) for key, value in record["metrics"].items()},
+        metrics=_metrics(record, columns, paired(orders), shared["price_set"]),
         metric_names={**NAMES, **(record.get("metric_names") or {})},
-        history=_history(arrays, prefix),
-        order_list=[dict(order) for order in record.get("orders") or ()],
+        history=_history(columns),
+        order_list=orders,
         args_used=dict(record.get("args_used") or {}),
         symbols=tuple(record.get("symbols") or ()),
         quote_asset=record.get("quote_asset"),
@@ -86,11 +104,35 @@ def _one(
         callback_errors=list(record.get("callback_errors") or ()),
         **shared,
     )
-    if not len(result.history):  # a screener has no account
-        return result
-    further = further_metrics(result.history, result.trades, result.quote_asset, result.prices)
-    result.metrics |= {name: value for name, value in further.items() if name not in result.metrics}
-    return result
+
+
+def _metrics(
+    record: Mapping[str, Any],
+    columns: Mapping[str, np.ndarray],
+    trades: Mapping[str, np.ndarray],
+    prices: PriceSet | None,
+) -> dict[str, Any]:
+    """The library's, then those that it does not give."""
+    metrics = {key: _or_nan(value) for key, value in record["metrics"].items()}
+    if not len(columns["time"]):  # a screener has no account
+        return metrics
+    times = nanoseconds(columns["time"])
+    quote = columns.get(record.get("quote_asset") or "")
+    held = _held(prices, times[0], times[-1]) if prices else None
+    further = figures_of(times, columns["value"], quote, trades, held)
+    return metrics | {name: value for name, value in further.items() if name not in metrics}
+
+
+def _held(prices: PriceSet, first: int, last: int) -> float | None:
+    """What 1.0 put into all symbols alike at the first of these times was worth at the last."""
+    shares = []
+    for bars in prices.bars.values():
+        time, close = bars.columns["time"], bars.columns["close"]
+        low = time.searchsorted(-(-first // SECOND), "left")
+        high = time.searchsorted(last // SECOND, "right")
+        if low < high:
+            shares.append(close[high - 1] / close[low])
+    return float(np.mean(shares)) if shares else None
 
 
 def _or_nan(value: Any) -> Any:
@@ -98,17 +140,21 @@ def _or_nan(value: Any) -> Any:
     return math.nan if value is None else value
 
 
-def _history(arrays: Mapping[str, np.ndarray], prefix: str) -> pd.DataFrame:
+def _columns(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """The account; the columns of a further strategy stand below its number."""
     start = f"{prefix}history/"
     columns = {name[len(start) :]: arrays[name] for name in arrays if name.startswith(start)}
     if "time" not in columns:
-        return account_frame(np.array([]), {"value": np.array([])})
-    times = columns.pop("time")
-    if any(len(values) != len(times) for values in columns.values()):
+        return {"time": np.array([]), "value": np.array([])}
+    if any(len(values) != len(columns["time"]) for values in columns.values()):
         raise ValueError("its columns differ in length")
     columns["value"] = columns.pop("value")  # last, as the library has it
-    return account_frame(times, {name: values.astype(float) for name, values in columns.items()})
+    return {name: values.astype(float, copy=False) for name, values in columns.items()}
+
+
+def _history(columns: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    amounts = {name: values for name, values in columns.items() if name != "time"}
+    return account_frame(columns["time"], amounts)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

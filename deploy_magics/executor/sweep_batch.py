@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy_magics.errors import DeployMagicsError
 from deploy_magics.executor import warm
 from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
-from deploy_magics.executor.local import Limits, LocalRun, write_job
-from deploy_magics.executor.process import Guarded, attach, start_guarded
-from deploy_magics.executor.sweep_points import Outcome, Point, outcome_of
+from deploy_magics.executor.local import Limits, write_job
+from deploy_magics.executor.process import Guarded, read_exit, start_guarded
+from deploy_magics.executor.sweep_points import Outcome, Point, outcome_in
 from deploy_magics.executor.sweep_pool import Done, LocalPool, cores
 from deploy_magics.model import Model
 
@@ -66,10 +65,10 @@ class BatchPool:
             folder, self.model, kind="backtest", prices=self.prices, args={}, engine=self.engine
         )
         job = json.loads((folder / "job.json").read_text("utf-8"))
-        places = {"queue": str(folder / "queue"), "runs": str(folder / "runs")}
-        batch = {"kind": "batch", **places, "job": job, "model": str(folder / "model")}
-        (folder / "queue").mkdir()
-        (folder / "runs").mkdir()
+        batch = {"kind": "batch", "job": job, "model": str(folder / "model")}
+        for name in ("queue", "runs", "over"):
+            (folder / name).mkdir()
+            batch[name] = str(folder / name)
         for number in range(min(self.workers, len(points))):
             (folder / f"batch-{number}").mkdir()
             (folder / f"batch-{number}" / "job.json").write_text(json.dumps(batch), "utf-8")
@@ -91,38 +90,20 @@ class BatchPool:
         self, folder: Path, waiting: dict[str, Point], batches: list[Guarded]
     ) -> Iterator[tuple[str, Outcome]]:
         """As they come, until all are there or no batch is left to give any."""
-        began: dict[str, float] = {}
+        limits = self.limits or UNLIMITED
         while waiting:
             alive = any(batch.poll() is None for batch in batches)
-            found = False
-            for place in sorted((folder / "runs").iterdir()):
-                began.setdefault(place.name, time.monotonic())
-                if place.name in waiting and (place / "exit.json").exists():
-                    found = True
-                    seconds = time.monotonic() - began[place.name]
-                    outcome = self._outcome(place, waiting[place.name], seconds)
-                    shutil.rmtree(place, ignore_errors=True)
-                    yield place.name, outcome
-            if not found:
+            over = sorted((folder / "over").iterdir())
+            for place in over:
+                verdict = read_exit(place)
+                if verdict is not None and place.name in waiting:
+                    seconds = float(verdict["seconds"])
+                    yield place.name, outcome_in(place, verdict, self.prices, limits, seconds)
+                shutil.rmtree(place, ignore_errors=True)
+            if not over:
                 if not alive:
                     return
                 time.sleep(LOOK)
-
-    def _outcome(self, place: Path, point: Point, seconds: float) -> Outcome:
-        run = LocalRun(
-            attach(place),
-            id=place.name,
-            model=point.model,
-            prices=self.prices,
-            args=point.args,
-            environment=self.environment,
-            limits=self.limits or UNLIMITED,
-            warm=True,
-        )
-        try:
-            return outcome_of(run.result(), seconds)
-        except DeployMagicsError as problem:
-            return Outcome(error=str(problem), problem=problem)
 
 
 def can_batch(limits: Limits | None) -> bool:

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deploy_magics.errors import DeployMagicsError
 from deploy_magics.executor import exact_json
 from deploy_magics.executor.data import PriceSet
+from deploy_magics.executor.endings import check_end
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.files import write_atomically
 from deploy_magics.executor.history import default_folder
+from deploy_magics.executor.process import Limits
 from deploy_magics.executor.result import BacktestResult
+from deploy_magics.executor.run_folder import read_metrics
 from deploy_magics.executor.sweep_folds import Fold
 from deploy_magics.model import Model
 
@@ -55,6 +59,18 @@ class Outcome:
 def outcome_of(result: BacktestResult, seconds: float) -> Outcome:
     raised = sum(int(error.get("count", 1)) for error in result.callback_errors)
     return Outcome(result.metrics, seconds=seconds, callback_errors=raised)
+
+
+def outcome_in(
+    folder: Path, exit: Mapping[str, Any], prices: PriceSet | None, limits: Limits, seconds: float
+) -> Outcome:
+    """Of a run that is over, by what it left in its folder."""
+    try:
+        check_end(folder, exit, limits)
+        metrics, raised = read_metrics(folder, prices)
+    except DeployMagicsError as problem:
+        return Outcome(error=str(problem), problem=problem)
+    return Outcome(metrics, seconds=seconds, callback_errors=raised)
 
 
 class PointStore:

@@ -32,9 +32,18 @@ class Lot:
 
 
 def pair_orders(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """A row for each part of a position that was opened and closed, in the order of the exits.
+    """``paired`` as a table, its times in UTC."""
+    columns: dict[str, Any] = paired(orders)
+    for name in ("entry_time", "exit_time"):
+        columns[name] = pd.DatetimeIndex(columns[name], tz="UTC")
+    return pd.DataFrame(columns, columns=list(COLUMNS))
 
-    ``side`` is long or short, times are UTC, ``fees`` and ``profit`` are in the quote asset,
+
+def paired(orders: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Columns by name, with a row for each part of a position that was opened and closed, in the
+    order of the exits.
+
+    ``side`` is long or short, times are datetime64, ``fees`` and ``profit`` are in the quote asset,
     profit after fees, ``profit_pct`` of what the entry cost. What is still open stands last,
     without exit and profit. The rest that rounding leaves of a lot (under 0.1 %) is no trade of
     its own: it goes into the next lot, at its own cost.
@@ -50,7 +59,7 @@ def pair_orders(orders: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         if abs(lot.size) > dust:
             _open(waiting, lot)
     rows += [_row(symbol, lot) for symbol, left in lots.items() for lot in left]
-    return _table(rows)
+    return _columns(rows)
 
 
 def closed(trades: pd.DataFrame) -> pd.DataFrame:
@@ -125,18 +134,18 @@ def _row(symbol: str, lot: Lot) -> dict[str, Any]:
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in COLUMNS[:-1]}
     for name in ("entry_time", "exit_time"):
         columns[name] = _times(np.array(columns[name], dtype=float))
     for name in ("size", "entry_price", "exit_price", "fees", "profit", "profit_pct"):
         columns[name] = np.array(columns[name], dtype=float)
     columns["duration"] = columns["exit_time"] - columns["entry_time"]
-    return pd.DataFrame(columns, columns=list(COLUMNS))
+    return columns
 
 
-def _times(seconds: np.ndarray) -> pd.DatetimeIndex:
-    """UTC; what is not known is NaT."""
+def _times(seconds: np.ndarray) -> np.ndarray:
+    """What is not known is NaT."""
     known = np.isfinite(seconds)
     nanoseconds = np.round(np.where(known, seconds, 0.0) * 1e9).astype("datetime64[ns]")
-    return pd.DatetimeIndex(np.where(known, nanoseconds, np.datetime64("NaT", "ns")), tz="UTC")
+    return np.where(known, nanoseconds, np.datetime64("NaT", "ns"))

@@ -3,12 +3,13 @@
 It has the library imported and the prices loaded, and forks a runner for each variant, as the warm
 process does for each run. Its ``job.json`` names::
 
-    {"kind": "batch", "queue": folder of N.json files, "runs": folder, "job": a job.json without
-     model and args, "model": the folder of the model that is varied}
+    {"kind": "batch", "queue": folder of N.json files, "runs": folder, "over": folder, "job": a
+     job.json without model and args, "model": the folder of the model that is varied}
 
 A file of the queue is ``{"args": {…}, "files": {path: text}}``; to rename it is to take it, so that
-several batches share one queue. What a variant leaves is in ``runs/N``, as any run's: ``exit.json``
-is written last. Its output is dropped, and what it started is ended with the batch's guard.
+several batches share one queue. What a variant leaves is moved from ``runs/N`` to ``over/N`` when
+it is whole, without the model: ``result.json``, ``result.npz``, ``events.jsonl``, and ``exit.json``
+with its ``seconds``. Its output is dropped, and what it started is ended with the batch's guard.
 """
 
 import gc
@@ -19,55 +20,97 @@ import time
 
 from . import files
 
+SMALL = 1 << 20
+"""Bytes of a model's file that are kept at hand rather than copied from the disk for each run."""
+
 
 def main(folder):
-    from . import kinds, prices, runner
+    from . import kinds, outcome, prices, runner
 
     batch = files.read_json(os.path.join(folder, "job.json"))
     runner.import_library()
     kinds.warm_up()
     loaded = prices.Prices.load(batch["job"].get("prices"))
     prices.Prices.load = classmethod(lambda kind, entries: loaded)
+    assert loaded.data is not None  # the frames that each run would make
+    outcome.imports = lambda model: []  # nobody asks a sweep for them
     os.fsync = lambda descriptor: None  # a sweep's files are read at once and thrown away
+    model = Files(batch["model"])
     gc.collect()
     gc.freeze()
-    while True:
-        taken = take(batch["queue"])
-        if taken is None:
-            return 0
-        name, variant = taken
-        run_one(batch, name, variant)
+    for name, variant in taken(batch["queue"]):
+        run_one(batch, model, name, variant)
+    return 0
 
 
-def take(queue):
-    """(name, content) of the first file that nobody else took; None when there is none left."""
-    waiting = sorted(name for name in os.listdir(queue) if name.endswith(".json"))
-    for name in waiting:
+class Files:
+    """The model's folder, to be laid out again for each run."""
+
+    def __init__(self, folder):
+        self.folders = []
+        self.files = []
+        for parent, _, names in os.walk(folder):
+            inside = os.path.relpath(parent, folder)
+            self.folders.append(inside)
+            for name in names:
+                source = os.path.join(parent, name)
+                content = None
+                if os.path.getsize(source) <= SMALL:
+                    with open(source, "rb") as file:
+                        content = file.read()
+                self.files.append((os.path.join(inside, name), source, content))
+
+    def lay(self, place):
+        for inside in self.folders:
+            os.makedirs(os.path.join(place, inside), exist_ok=True)
+        for name, source, content in self.files:
+            path = os.path.join(place, name)
+            if content is None:
+                shutil.copyfile(source, path)
+            else:
+                write(path, content)
+
+
+def write(path, content):
+    with open(path, "wb", buffering=0) as file:
+        file.write(content)
+
+
+def taken(queue):
+    """(name, content) of each file that nobody else took."""
+    for name in sorted(name for name in os.listdir(queue) if name.endswith(".json")):
         path = os.path.join(queue, name)
         mine = path + ".taken"
         try:
             os.rename(path, mine)
         except FileNotFoundError:
             continue
-        return name[: -len(".json")], files.read_json(mine)
-    return None
+        yield name[: -len(".json")], files.read_json(mine)
 
 
-def run_one(batch, name, variant):
+def run_one(batch, model, name, variant):
     place = os.path.join(batch["runs"], name)
     os.makedirs(place)
+    began = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        become_run(batch, place, variant)
+        become_run(batch, model, place, variant)
     _, status = os.waitpid(pid, 0)
     signalled = status & 0x7F
     code = None if signalled else status >> 8
-    reason = "ended" if code == 0 else "failed"
-    verdict = {"reason": reason, "code": code, "signal": signalled or None, "ended_at": time.time()}
-    files.write_json(os.path.join(place, "exit.json"), verdict)
+    verdict = {
+        "reason": "ended" if code == 0 else "failed",
+        "code": code,
+        "signal": signalled or None,
+        "ended_at": time.time(),
+        "seconds": time.monotonic() - began,
+    }
+    write(os.path.join(place, "exit.json"), json.dumps(verdict).encode("utf-8"))
+    shutil.rmtree(os.path.join(place, "model"), ignore_errors=True)
+    os.rename(place, os.path.join(batch["over"], name))
 
 
-def become_run(batch, place, variant):
+def become_run(batch, model, place, variant):
     """In the child: one run, in a folder and with files of its own; does not return."""
     from . import runner, tree, zygote
 
@@ -77,14 +120,12 @@ def become_run(batch, place, variant):
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
-        model = os.path.join(place, "model")
-        shutil.copytree(batch["model"], model)
+        here = os.path.join(place, "model")
+        model.lay(here)
         for path, text in variant["files"].items():
-            with open(os.path.join(model, path), "w", encoding="utf-8", newline="") as file:
-                file.write(text)
-        job = dict(batch["job"], model=model, args=variant["args"])
-        with open(os.path.join(place, "job.json"), "w", encoding="utf-8") as file:
-            json.dump(job, file)
+            write(os.path.join(here, path), text.encode("utf-8"))
+        job = dict(batch["job"], model=here, args=variant["args"])
+        write(os.path.join(place, "job.json"), json.dumps(job).encode("utf-8"))
         zygote.forget_chance()
         runner.main(place)  # ends the process itself
     finally:
