@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from ..display import escape, when
@@ -77,15 +78,19 @@ class Deployment:
         lines = [("state", f"{STATE_MARKS.get(run.state, '')} {run.state}".strip())]
         if run.feed:
             lines.append(("runs on", feed_text(run.feed)))
-        lines += [(name, text) for name, text in progress_lines(run.progress)]
+        lines += progress_lines(run.progress) + holding_lines(run.progress)
         if run.started_at:
             lines.append(("started", when(run.started_at)))
         if run.ended_at:
             lines.append(("ended", when(run.ended_at)))
         if run.attempts > 1:
             lines.append(("attempts", str(run.attempts)))
+        if run.restarts and not run.ended:
+            lines.append(("restarts", str(run.restarts)))
         if run.error:
-            lines.append(("error", run.error))
+            lines.append(("error" if run.ended else "last error", run.error))
+        if run.next_try:
+            lines.append(("next try", next_try_text(run.next_try)))
         lines += [("run", run.id), ("project", self.project), ("server", self.server)]
         return [(name, text) for name, text in lines if text]
 
@@ -125,6 +130,31 @@ def feed_text(feed: Mapping[str, Any]) -> str:
     if kind == "ccxt":
         return f"paper, live prices of {feed.get('exchange') or 'an exchange'}"
     return "the model's own exchange, with real orders" if kind == "exchange" else str(kind or "")
+
+
+def next_try_text(moment: datetime) -> str:
+    """A moment soon to come, to the second."""
+    left = (moment - datetime.now(timezone.utc)).total_seconds()
+    clock = moment.astimezone().strftime("%H:%M:%S")
+    return f"{clock}, in {left:.0f} s" if left >= 1 else f"{clock}, now"
+
+
+def holding_lines(progress: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a live run's account holds, how much it has traded, what its callbacks raised."""
+    lines = []
+    values = progress.get("values")
+    if isinstance(values, Mapping) and values:
+        held = (f"{_amount(amount)} {name}" for name, amount in values.items())
+        lines.append(("holds", ", ".join(held)))
+    if progress.get("orders"):
+        lines.append(("orders", f"{progress['orders']:,}"))
+    if progress.get("problem"):
+        lines.append(("it raised", str(progress["problem"])))
+    return lines
+
+
+def _amount(amount: Any) -> str:
+    return f"{amount:,.8g}" if isinstance(amount, (int, float)) else str(amount)
 
 
 def progress_lines(progress: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -88,6 +88,8 @@ def wait_until_running(here: BlanklyClient, name: str, run: Run) -> Run:
     with progress(None, f"{name}: {run.state}") as line:
         try:
             while run.state in ("queued", "building", "") and time.monotonic() < deadline:
+                if run.restarts and run.error:
+                    break  # it fell and waits for its next try: that is to be seen
                 _say(line, name, run)
                 time.sleep(0.1)
                 run = patiently(lambda: here.run(run_id), line)

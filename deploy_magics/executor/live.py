@@ -18,6 +18,9 @@ STATES = {"ended": "succeeded", "cancelled": "cancelled"}
 GRACE = 10.0
 """Seconds a model has to end itself once it is told to stop."""
 
+MOST_ASSETS = 20
+"""An account may hold more; so many are shown with the progress."""
+
 
 class LiveRun:
     """A model that trades, in a folder of this machine.
@@ -34,6 +37,7 @@ class LiveRun:
         self._account: dict[str, Any] | None = None
         self._progress: dict[str, Any] | None = None
         self._error: dict[str, Any] | None = None
+        self._problem: dict[str, Any] | None = None
 
     @classmethod
     def attach(cls, folder: str | os.PathLike[str]) -> LiveRun:
@@ -78,9 +82,20 @@ class LiveRun:
 
     @property
     def progress(self) -> dict[str, Any] | None:
-        """``done``, ``total``, ``time`` and ``equity`` of a replay."""
+        """``done`` and ``total`` of a replay; of any run ``time``, ``equity``, ``values`` (what the
+        account holds, by asset), how many ``orders`` there are, and the ``problem`` that its
+        callbacks had last."""
         self._read()
-        return self._progress
+        found = dict(self._progress or {})
+        if self._account is not None:
+            held = {name: amount for name, amount in self._account["values"].items() if amount}
+            found |= {"time": self._account["time"], "equity": self._account["value"]}
+            found["values"] = dict(list(held.items())[:MOST_ASSETS])
+        if found:
+            found["orders"] = len(self._orders)
+        if self._problem is not None:
+            found["problem"] = f"{self._problem['message']} ({self._problem['count']} times)"
+        return found or None
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -104,8 +119,10 @@ class LiveRun:
                 self._progress = event
             elif name == "error":
                 self._error = event
+            elif name == "callback_error":
+                self._problem = event
             elif name == "started":
-                self._error = None
+                self._error = self._problem = None
             elif name == "resumed":
                 self._orders.clear()  # they are told again
 

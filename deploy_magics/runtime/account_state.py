@@ -32,10 +32,10 @@ class AccountState:
             accounts = interface.local_account.local_account
             self.fresh[str(number)] = {
                 "time": now,
-                "accounts": {name: dict(account) for name, account in accounts.items()},
+                "accounts": {name: dict(account) for name, account in list(accounts.items())},
                 "orders": [
                     dict(order)
-                    for order in interface.paper_trade_orders
+                    for order in list(interface.paper_trade_orders)
                     if order["status"] == "pending"
                 ],
             }
@@ -50,7 +50,6 @@ class AccountState:
             return
         accounts = interface.local_account.local_account
         for name, account in entry["accounts"].items():
-            accounts.setdefault(name, {})
-            accounts[name].update(account)
+            accounts[name] = type(accounts)(account)  # one whose fields are attributes too
         for order in entry["orders"]:
             interface.paper_trade_orders.append(order)

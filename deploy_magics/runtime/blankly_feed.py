@@ -6,15 +6,21 @@ the job. No key is read and nothing leaves the machine.
 """
 
 from .arguments import DEFAULT_CASH
+from .tracebacks import Explained
 
 MOST = 1e15
 LEAST = 1e-9
+NO_LIVE_FUTURES = (
+    "The library has no paper account for futures on live prices: deploy this model on a replay"
+    " (--data), or with --live on its own exchange."
+)
 
 
 def install(prices, fees=None, opened=None, values=None):
     """Replaces the construction of every exchange.
 
     ``fees``: (maker, taker), default nothing. ``opened``: called with each spot account.
+    ``values``: what the spot accounts begin with, by asset, whatever the model says.
     """
     import blankly
     from blankly.exchanges.exchange import Exchange
@@ -29,14 +35,6 @@ def install(prices, fees=None, opened=None, values=None):
             _replace_futures(kind, prices, fees)
     if hasattr(prices, "prices_info"):
         _replace_reader(prices)
-
-
-def install_live(prices, values=None):
-    """The same for prices that come while the model runs. ``values``: what the paper accounts
-    begin with, by asset. The accounts that the model opens, as (interface, prices)."""
-    accounts = []
-    install(prices, opened=lambda interface: accounts.append((interface, prices)), values=values)
-    return accounts
 
 
 def type_of(kind):
@@ -115,7 +113,9 @@ def spot_calls():
             return self._type
 
         def get_product_history(self, symbol, epoch_start, epoch_stop, resolution):
-            return self._prices.between(symbol, epoch_start - resolution, epoch_stop, resolution)
+            if not hasattr(self._prices, "live"):  # a backtest wants one bar more to begin with
+                epoch_start -= resolution
+            return self._prices.between(symbol, epoch_start, epoch_stop, resolution)
 
         def get_price(self, symbol, time=None):
             return self._prices.price(symbol)
@@ -170,6 +170,8 @@ def _replace_futures(kind, prices, fees):
     exchange_type = type_of(kind)
 
     def __init__(self, *arguments, **keywords):
+        if hasattr(prices, "live"):
+            raise Explained(NO_LIVE_FUTURES)
         name = _argument(arguments, keywords, 0, "portfolio_name")
         settings = _argument(arguments, keywords, 2, "preferences_path")
         FuturesExchange.__init__(self, exchange_type, name, settings)

@@ -13,10 +13,17 @@ from . import blankly_feed, live_keys
 from .account_state import AccountState
 from .blankly_calls import NothingToRun
 from .ccxt_prices import CcxtPrices
+from .events import plain
+from .files import read_json, write_json
 from .live import StopFlag
 from .orders import orders_of
 
 WATCH_SECONDS = 10.0
+"""Between two questions to the exchange."""
+
+TELL_SECONDS = 1.0
+"""Between two looks at what the paper account has done, which asks nobody."""
+
 ACCOUNT_SECONDS = 5.0
 FINAL = ("done", "filled", "canceled", "cancelled", "expired", "rejected", "closed")
 
@@ -26,9 +33,10 @@ def prepare(run, calls, kind):
     feed = run.job.get("feed") or {}
     if kind == "ccxt":
         prices = CcxtPrices(feed, calls.symbols)
+        account = Paper(run, prices)
         values = calls.arguments.given.get("initial_values")
-        accounts = blankly_feed.install_live(prices, values)
-        return RealTime(run, calls, Paper(run, accounts), feed)
+        blankly_feed.install(prices, opened=account.open, values=values)
+        return RealTime(run, calls, account, feed)
     if kind == "exchange":
         live_keys.install()
         return RealTime(run, calls, Exchange(run, calls), feed)
@@ -65,7 +73,7 @@ class RealTime:
         Model.run = lambda model, args=None: realtime.run_model(model, args)
         # the library's logger has no answer for these two, the account behind it has
         for name in ("stop_loss_order", "take_profit_order"):
-            setattr(StrategyLogger, name, forwarded(name))
+            setattr(StrategyLogger, name, forwarded(name, self.account))
 
     def start(self, strategy):
         if strategy not in self.started:
@@ -96,23 +104,31 @@ class RealTime:
         if not self.running and not self.calls.screeners:
             raise NothingToRun("The script builds nothing that can trade.")
         self.run.phase("running")
-        self.account.begin()
-        while self.running and not self.stopping.wait(self.seconds):
-            self.tick()
+        asked = -self.seconds
+        while self.running and not self.stopping.wait(min(self.seconds, TELL_SECONDS)):
+            self.tried(self.account.tell)
+            if time.monotonic() - asked >= self.seconds:
+                asked = time.monotonic()
+                self.tried(self.account.tick)
         for strategy in self.started:
             strategy.model.teardown()
-        self.tick()
+        self.tried(self.account.tick)
+        self.tried(self.account.tell)
 
-    def tick(self):
+    def tried(self, step):
         try:
-            self.account.tick()
+            step()
         except Exception as error:  # the network, most of all: the next round asks again
             self.run.failures.callback(error)
 
 
-def forwarded(name):
-    def place(self, *arguments, **keywords):
-        return getattr(self.interface, name)(*arguments, **keywords)
+def forwarded(name, account):
+    def place(self, symbol, price, size):
+        made = getattr(self.interface, name)(symbol, price, size)
+        order = {"id": made.get_id(), "symbol": symbol, "side": "sell", "price": price}
+        exchange = self.interface.get_exchange_type()
+        account.sent(dict(order, size=size, type=name, exchange=exchange), exchange)
+        return made
 
     return place
 
@@ -141,29 +157,37 @@ class Telling:
 class Paper(Telling):
     """The library's paper accounts, filled at the exchange's prices."""
 
-    def __init__(self, run, accounts):
+    def __init__(self, run, prices):
         super().__init__(run)
-        self.accounts = accounts
+        self.prices = prices
+        self.accounts = []
         self.state = AccountState(os.path.join(run.folder, "state.json"))
 
-    def begin(self):
-        for number, (interface, _) in enumerate(self.accounts):
-            self.state.restore(number, interface)
+    def open(self, interface):
+        """An account begins with what it held when the last attempt ended."""
+        self.state.restore(len(self.accounts), interface)
+        self.accounts.append(interface)
+
+    def sent(self, order, exchange_type):
+        """The account itself is looked at."""
+
+    def tell(self):
+        for number, interface in enumerate(self.accounts):
+            for order in orders_of(interface):
+                self.tell_order(order)
+            self.state.save(number, time.time(), interface)
 
     def tick(self):
         values, worth = {}, 0.0
-        for number, (interface, prices) in enumerate(self.accounts):
+        for interface in self.accounts:
             interface.evaluate_limits()
-            for order in orders_of(interface):
-                self.tell_order(order)
             held = {
                 asset: account["available"] + account["hold"]
-                for asset, account in interface.local_account.local_account.items()
+                for asset, account in list(interface.local_account.local_account.items())
             }
-            worth += value_of(held, prices)
+            worth += value_of(held, self.prices)
             for asset, amount in held.items():
                 values[asset] = values.get(asset, 0.0) + amount
-            self.state.save(number, time.time(), interface)
         self.tell_account(values, worth)
 
 
@@ -181,23 +205,29 @@ def value_of(held, prices):
 
 
 class Exchange(Telling):
-    """The exchange that the model constructs: its orders are followed until they are final."""
+    """The exchange that the model constructs: its orders are followed until they are final, those
+    of an earlier attempt too."""
 
     def __init__(self, run, calls):
         super().__init__(run)
         self.calls = calls
-        self.open = {}
+        self.path = os.path.join(run.folder, "open_orders.json")
+        self.open = read_json(self.path) or {}
         calls.order_logged = self.sent
 
-    def begin(self):
-        """The exchange knows its orders itself."""
+    def tell(self):
+        """Nothing that the exchange would not have to be asked for."""
 
     def sent(self, order, exchange_type):
         now = time.time()
-        kind = "limit" if "price" in order else "market"
+        kind = order.get("type") or ("limit" if "price" in order else "market")
         told = dict(order, type=kind, status="sent", created_at=now, time=now)
-        self.open[order["id"]] = told
+        self.open[str(order["id"])] = told
+        self.keep()
         self.tell_order(told)
+
+    def keep(self):
+        write_json(self.path, plain(self.open))
 
     def tick(self):
         interfaces = {s.interface.get_exchange_type(): s.interface for s in self.calls.strategies}
@@ -205,10 +235,11 @@ class Exchange(Telling):
             interface = interfaces.get(order.get("exchange"))
             if interface is None:
                 continue
-            status = str(interface.get_order(order["symbol"], number)["status"]).lower()
+            status = str(interface.get_order(order["symbol"], order["id"])["status"]).lower()
             self.tell_order(dict(order, status=status, time=time.time()))
             if status in FINAL:
                 del self.open[number]
+                self.keep()
         values = {}
         for interface in interfaces.values():
             for asset, account in dict(interface.account).items():

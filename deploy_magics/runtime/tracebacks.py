@@ -5,6 +5,9 @@ import os
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+LONGEST = 500
+"""Characters of an error's message, which is one line; its text has all of it."""
+
 DEEPEST = 3
 """Frames shown of an error that no line of the model has a part in."""
 
@@ -49,7 +52,7 @@ class Failure:
             self.text = self.message + "\n"
             return
         last = traceback.format_exception_only(type(error), error)[-1:]
-        self.message = "".join(last).strip()
+        self.message = ("".join(last).strip().splitlines() or [""])[0][:LONGEST]
         self.text = "".join(self._format(error, origins, set()))
 
     def _format(self, error, origins, seen):

@@ -33,7 +33,7 @@ MARKET = {
 
 
 class StandIn(ThreadingHTTPServer):
-    """``calls``: the paths that were asked for."""
+    """``calls``: the paths that were asked for; ``away``: it answers that it is not there."""
 
     daemon_threads = True
 
@@ -41,6 +41,7 @@ class StandIn(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.calls: list[str] = []
         self.tickers = 0
+        self.away = False
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
         self._thread.start()
 
@@ -84,6 +85,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         self.server.calls.append(parts.path)
+        if self.server.away:
+            self.send_error(503)
+            return
         result = self.server.answer(parts.path, parse_qs(parts.query))
         body = json.dumps({"error": [], "result": result}).encode()
         self.send_response(200)

@@ -70,7 +70,7 @@ def price_event(price, symbol, state):
     print("price", price, flush=True)
     if state.variables.n == 0:
         bars = state.interface.history(symbol, 5, resolution="1m")
-        print("bars", bars["close"].tolist(), flush=True)
+        print(len(bars), "bars", bars["close"].tolist(), flush=True)
         state.interface.market_order(symbol, "buy", 1)
         state.interface.limit_order(symbol, "sell", price + 2, 0.5)
         state.interface.stop_loss_order(symbol, 10, 0.1)
@@ -100,7 +100,10 @@ def test_paper_on_live_prices(start: Callable[..., LiveRun], tmp_path: Path) -> 
         assert market["fee"] == pytest.approx(market["price"] * 0.004)
         until(lambda: run.account and run.account["values"]["BTC"] == pytest.approx(0.496), run)
         # the minute may turn between the question and the answer
-        assert "994.0, 995.0, 996.0, 997.0, 998.0" in run.logs()[0]
+        assert "5 bars" in run.logs()[0] and "996.0, 997.0, 998.0" in run.logs()[0]
+        assert run.progress is not None and run.progress["orders"] == 3
+        assert run.progress["values"]["BTC"] == pytest.approx(0.496)
+        assert run.progress["equity"] == run.account["value"]
         run.stop(LONG)
         assert run.state == "cancelled"
         # what the account held, and the open order, are there for the next attempt

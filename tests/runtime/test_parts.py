@@ -340,11 +340,24 @@ def test_quiet_gives_the_streams_back() -> None:
 
 
 def test_keys_out_of_variables() -> None:
-    assert live_keys.from_variables({}) is None
+    assert live_keys.from_variables({}) == {}
     assert live_keys.from_variables({"KEYS_JSON": '{"okx": {}}'}) == {"okx": {}}
     assert live_keys.from_variables({"ALPACA_API_KEY": "a", "ALPACA_SANDBOX": "true"}) == {
         "alpaca": {"variables": {"API_KEY": "a", "sandbox": True}}
     }
+    with pytest.raises(Explained, match="KEYS_JSON"):
+        live_keys.from_variables({"KEYS_JSON": "no"})
+
+
+def test_keys_that_are_not_there_are_named() -> None:
+    given = live_keys.from_variables({"OKX_API_KEY": "canary", "OKX_API_SECRET": "s"})
+    needed = ["API_KEY", "API_SECRET", "API_PASS", "sandbox"]
+    live_keys.refuse_without(given, "any name", "okx", needed[:2])
+    with pytest.raises(Explained, match="set OKX_API_PASS as secret") as caught:
+        live_keys.refuse_without(given, None, "okx", needed)
+    assert "canary" not in str(caught.value)
+    with pytest.raises(Explained, match="ALPACA_API_KEY and ALPACA_API_SECRET"):
+        live_keys.refuse_without(given, None, "alpaca", ["API_KEY", "API_SECRET"])
 
 
 def test_an_exchanges_addresses_are_moved() -> None:

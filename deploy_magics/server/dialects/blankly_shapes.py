@@ -76,6 +76,7 @@ def run(row: Run, number: int | None = None) -> dict[str, Any]:
         "live": row.live,
         "attempts": row.attempts,
         "restarts": row.restarts,
+        "notBefore": row.not_before if row.state == "queued" else None,
         "createdAt": row.created_at,
         "startedAt": row.started_at,
         "endedAt": row.ended_at,

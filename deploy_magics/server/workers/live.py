@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -47,6 +47,16 @@ class Watched:
     live: LiveRun | None = None
     beat: float = 0.0
     told: float = -math.inf
+    seen: tuple[object, ...] = ()
+
+    def moved(self) -> bool:
+        """Whether it has traded, or had a problem, since this was asked last."""
+        if self.live is None:
+            return False
+        self.job.progress = self.live.progress
+        known = self.job.progress or {}
+        before, self.seen = self.seen, (known.get("orders"), "problem" in known)
+        return self.seen != before
 
 
 class LiveModels:
@@ -152,11 +162,10 @@ class LiveModels:
 
     def _beat(self, run_id: str, watched: Watched) -> None:
         job = watched.job
-        if not (job.changed or time.monotonic() - watched.beat > self._lease / 4):
+        moved = watched.moved()
+        if not (job.changed or moved or time.monotonic() - watched.beat > self._lease / 4):
             return
         job.changed = False
-        if watched.live is not None:
-            job.progress = watched.live.progress
         answer = self._queue.heartbeat(
             run_id,
             self._owner,
@@ -201,13 +210,15 @@ def _outcome(job: Job, ended: Mapping[str, Any]) -> Outcome:
         return Outcome("succeeded")
     if reason == "cancelled":  # somebody else ended its guard: not the model's fault
         return Outcome("queued", restarts=restarts)
+    why = last_words(job.folder, ended)
+    if why.explained:
+        return Outcome("failed", why.text)  # no other attempt would fare better
     if uptime(job.folder, ended) >= STEADY_SECONDS:
         restarts = 0
-    why = last_words(job.folder, ended)
     if restarts >= GIVE_UP:
-        return Outcome("failed", f"Given up after {restarts} restarts. {why}")
+        return Outcome("failed", f"Given up after {restarts} restarts. {why.text}")
     delay = min(FIRST_DELAY * 2**restarts, LONGEST_DELAY)
-    return Outcome("queued", why, delay, restarts + 1)
+    return Outcome("queued", why.text, delay, restarts + 1)
 
 
 def uptime(folder: Path, ended: Mapping[str, Any]) -> float:
@@ -218,14 +229,26 @@ def uptime(folder: Path, ended: Mapping[str, Any]) -> float:
         return 0.0
 
 
-def last_words(folder: Path, ended: Mapping[str, Any]) -> str:
+class Words(NamedTuple):
+    """Why a model ended; ``explained``: it says itself what somebody has to do about it."""
+
+    text: str
+    explained: bool = False
+
+
+def last_words(folder: Path, ended: Mapping[str, Any]) -> Words:
     """Why it ended, in one line: what it raised, else how its process ended."""
-    errors = [event for event in EventReader(folder).read() if event.get("event") == "error"]
+    raised: Mapping[str, Any] | None = None
+    for event in EventReader(folder).read():
+        if event.get("event") in ("started", "error"):  # earlier attempts told theirs before
+            raised = event if event["event"] == "error" else None
     reason = ended.get("reason")
-    if reason == "failed" and errors:
-        return f"The model raised {errors[-1].get('message')}."
+    if reason == "failed" and raised is not None:
+        if raised.get("explained"):
+            return Words(str(raised.get("message")), True)
+        return Words(f"The model raised {raised.get('message')}.")
     if reason in ("memory", "output", "processes", "time"):
-        return f"The model met its limit of {reason}."
+        return Words(f"The model met its limit of {reason}.")
     if ended.get("signal"):
-        return f"The model's process was ended by signal {ended['signal']}."
-    return f"The model's process ended with exit code {ended.get('code')}."
+        return Words(f"The model's process was ended by signal {ended['signal']}.")
+    return Words(f"The model's process ended with exit code {ended.get('code')}.")

@@ -60,7 +60,8 @@ def ready(job: Job, requirements: Sequence[str] = ()) -> tuple[Model, PriceSet |
     prices = prices_of(job)
     job.say(state="building")
     python = job.version().python_version or model.manifest.python_version
-    environment = environment_of(job.folder / "environment", python, model.requirements, job.stop)
+    wanted = (*model.requirements, *requirements)
+    environment = environment_of(job.folder / "environment", python, wanted, job.stop)
     job.say(state="running")
     return model, prices, environment
 
