@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..display import announce, show
 from ..errors import ManifestError, UsageError
 from ..model import Model
 from .naming import default_name
-from .workspace import Collected, current
+from .workspace import Collected, Packing, current
 
 
 def collect(
@@ -39,17 +40,18 @@ def collect(
     """
     if source is not None and cell is not None:
         raise UsageError("A cell and a path are two models.", "Use one % to run what is at a path.")
+    packing = Packing(name, tuple(include), only, tuple(requirements), python)
     workspace = current()
     if cell is not None:
-        found = _from_cell(cell, name, include, only, requirements, python)
+        found = _from_cell(cell, packing)
     elif source is not None:
-        found = _from_source(source, name, include, requirements, python)
+        found = _from_source(source, packing)
     elif workspace.last is None:
         raise UsageError(
             "There is no model yet.", "Put %%backtest on the first line of the strategy's cell."
         )
     else:
-        found = _again(workspace.last, name, include, only, requirements, python)
+        found = _again(workspace.last, packing)
         _take_along(workspace.last.model.name, found.model.name)
     if warn and found is not workspace.last:
         for warning in found.model.warnings:
@@ -60,15 +62,7 @@ def collect(
     return found
 
 
-def _from_cell(
-    cell: str,
-    name: str | None,
-    include: Sequence[str],
-    only: bool,
-    requirements: Sequence[str],
-    python: str | None,
-    entry_id: str | None = None,
-) -> Collected:
+def _from_cell(cell: str, packing: Packing, entry_id: str | None = None) -> Collected:
     from ..notebook import ExecutionLog, slice_cells, slice_log
 
     log: ExecutionLog | None = current().log
@@ -78,21 +72,16 @@ def _from_cell(
     if log is None:
         found = slice_cells([], cell)
     else:
-        found = slice_log(log, cell, only_marked=only)
+        found = slice_log(log, cell, only_marked=packing.only)
         labels = {**log.labels, None: _this_cell()}
-    options = {
-        "name": name or default_name(cell),
-        "include": tuple(include),
-        "requirements": tuple(requirements),
-        "python": python,
-    }
+    packing = replace(packing, name=packing.name or default_name(cell))
     model = Model.build(
-        str(options["name"]),
+        str(packing.name),
         found,
         cell_labels=labels,
-        requirements=_requirements(requirements),
-        include=include,
-        python_version=python,
+        requirements=_requirements(packing.requirements),
+        include=packing.include,
+        python_version=packing.python,
         settings=_beside("settings.json"),
         backtest_settings=_beside("backtest.json"),
     )
@@ -102,31 +91,26 @@ def _from_cell(
         if entry_id is None:
             entry_id = (log.running[1] if log.running else None) or ""
         ids += [entry_id] if entry_id else []
-    return Collected(model, cell, only, options, tuple(dict.fromkeys(ids)), entry_id or "")
+    return Collected(model, cell, packing, tuple(dict.fromkeys(ids)), entry_id or "")
 
 
-def _from_source(
-    source: Model | str | Path,
-    name: str | None,
-    include: Sequence[str],
-    requirements: Sequence[str],
-    python: str | None,
-) -> Collected:
+def _from_source(source: Model | str | Path, packing: Packing) -> Collected:
     if isinstance(source, Model):
         return Collected(source)
     path = Path(source).expanduser()
+    requirements = _requirements(packing.requirements)
     if path.is_dir():
-        model = Model.from_folder(path, include=include, name=name)
+        model = Model.from_folder(path, include=packing.include, name=packing.name)
     elif path.suffix == ".zip" and path.is_file():
-        model = Model.from_zip(path, name=name)
+        model = Model.from_zip(path, name=packing.name)
     elif path.suffix == ".py" and path.is_file():
         model = Model.build(
-            name or path.stem,
+            packing.name or path.stem,
             path.read_text("utf-8"),
-            requirements=_requirements(requirements),
-            include=include,
+            requirements=requirements,
+            include=packing.include,
             folder=path.parent,
-            python_version=python,
+            python_version=packing.python,
             settings=_beside("settings.json", path.parent),
             backtest_settings=_beside("backtest.json", path.parent),
         )
@@ -136,39 +120,22 @@ def _from_source(
             f"There is no model at {str(source)!r}.",
             "Name a folder with blankly.json, a zip, or a .py file.",
         )
-    if requirements:
-        model = model.with_requirements(_requirements(requirements) or ())
-    return Collected(model)
+    return Collected(model.with_requirements(requirements) if requirements else model)
 
 
-def _again(
-    last: Collected,
-    name: str | None,
-    include: Sequence[str],
-    only: bool,
-    requirements: Sequence[str],
-    python: str | None,
-) -> Collected:
+def _again(last: Collected, packing: Packing) -> Collected:
     """The last model; built anew from its cell where something about it is said differently."""
-    if not (name or include or only or requirements or python):
+    if packing == Packing():
         return last
     if last.entry:
-        options: Mapping[str, Any] = last.options
-        return _from_cell(
-            last.entry,
-            name or options["name"],
-            include or options["include"],
-            only or last.only,
-            requirements or options["requirements"],
-            python or options["python"],
-            last.entry_id,
-        )
-    if include or only or python:
+        return _from_cell(last.entry, packing.over(last.packing), last.entry_id)
+    if packing.include or packing.only or packing.python:
         raise UsageError("--include, --only and --python are for a model made of cells.")
     model = last.model
+    requirements = _requirements(packing.requirements)
     if requirements:
-        model = model.with_requirements(_requirements(requirements) or ())
-    return Collected(renamed(model, name) if name else model)
+        model = model.with_requirements(requirements)
+    return Collected(replace(model, name=packing.name) if packing.name else model)
 
 
 def _take_along(before: str, now: str) -> None:
@@ -177,13 +144,6 @@ def _take_along(before: str, now: str) -> None:
     for remembered in (workspace.data, workspace.arguments):
         if now not in remembered and before in remembered:
             remembered[now] = remembered[before]
-
-
-def renamed(model: Model, name: str) -> Model:
-    """The same model under another name; its files stay as they are."""
-    from dataclasses import replace
-
-    return replace(model, name=name)
 
 
 def _requirements(given: Sequence[str]) -> list[str] | str | None:

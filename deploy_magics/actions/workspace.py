@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,14 +17,29 @@ if TYPE_CHECKING:
     from ..platforms.blankly_types import ModelInfo
 
 
+@dataclass(frozen=True)
+class Packing:
+    """How a model is packed, as far as it was said."""
+
+    name: str | None = None
+    include: tuple[str, ...] = ()
+    only: bool = False
+    requirements: tuple[str, ...] = ()
+    python: str | None = None
+
+    def over(self, before: Packing) -> Packing:
+        """What is said now, and before that where nothing is."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(before, **{name: value for name, value in said.items() if value})
+
+
 @dataclass
 class Collected:
     """A model as it was collected last, with what a second run of it starts from."""
 
     model: Model
     entry: str = ""  # the cell that was its main script, empty for a folder or a zip
-    only: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)  # of collecting it
+    packing: Packing = Packing()
     cells: tuple[str, ...] = ()  # ids of the notebook's cells in it, where known
     entry_id: str = ""  # id of the entry's own cell, where known
 
