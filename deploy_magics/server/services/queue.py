@@ -37,7 +37,7 @@ class Queue:
         free_cpus: float | None = None,
         free_memory: int | None = None,
     ) -> Run | None:
-        """Take the run that is due, in state "running", or None.
+        """Take the run that is due, in state "running" ("building" for a live one), or None.
 
         Oldest first, of the account that has the fewest running. ``lease`` in seconds,
         ``free_memory`` in bytes; a plan larger than what is free is left for later.
@@ -69,7 +69,8 @@ class Queue:
             row = session.scalars(query).first()
             if row is None:
                 return None
-            row.state = "running"
+            # a live run "runs" once its model does: its worker says when
+            row.state = "building" if row.kind == "live" else "running"
             row.owner = owner
             row.lease_until = now + lease
             row.attempts += 1
@@ -106,6 +107,14 @@ class Queue:
                 .values(**values)
                 .returning(Run.wanted)
             )
+
+    def wanted(self, run_ids: Collection[str]) -> dict[str, str]:
+        """What the users want of these runs now; none for a run that is no more."""
+        if not run_ids:
+            return {}
+        query = select(Run.id, Run.wanted).where(Run.id.in_(list(run_ids)))
+        with self._store.read() as session:
+            return {run_id: wanted for run_id, wanted in session.execute(query)}
 
     def finish(
         self,

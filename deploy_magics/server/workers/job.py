@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import shutil
 import threading
 import time
@@ -10,11 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deploy_magics.errors import DeployMagicsError, NotFoundError, ServiceError
+from deploy_magics.errors import (
+    DeployMagicsError,
+    NotFoundError,
+    RunCancelledError,
+    ServiceError,
+)
 from deploy_magics.executor.process import Limits
 from deploy_magics.server.services import Services, plans
 from deploy_magics.server.store.tables import Revision, Run, Version
 from deploy_magics.server.workers.guarded import await_guard_end
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 5.0
 
 
 class Outcome(NamedTuple):
@@ -67,6 +78,41 @@ class Job:
             self.wake()
         if progress is not None:
             self.progress, self.changed = dict(progress), True
+
+    def beat(self, owner: str, lease: float) -> None:
+        """Lengthen the lease, write what changed, and hear what the user wants."""
+        self.changed = False
+        answer = self.services.queue.heartbeat(
+            self.run.id,
+            owner,
+            self.run.attempts,
+            lease,
+            progress=self.progress,
+            state=self.state,
+        )
+        if answer is None:
+            self.lost = True
+        if answer != "running":
+            self.stop.set()
+
+    def attempt(self, work: Callable[[Job], Outcome | None]) -> None:
+        """Do it, in a thread of its own; ``outcome`` says what came of it, if it ended already."""
+        try:
+            self.outcome = Outcome("cancelled") if self.stop.is_set() else work(self)
+        except RunCancelledError:
+            self.outcome = Outcome("cancelled")
+        except DeployMagicsError as error:
+            again = Outcome("queued", str(error), RETRY_SECONDS)
+            self.outcome = again if for_now(error) else Outcome("failed", str(error))
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                log.warning("run %s waits for room on the disk", self.run.id)
+                self.outcome = Outcome("queued", "The server's disk is full.", RETRY_SECONDS)
+            else:
+                log.exception("run %s failed in the worker", self.run.id)
+                self.outcome = Outcome("failed", "The service failed; its log says why.")
+        finally:
+            self.wake()
 
     def conclude(self, owner: str) -> None:
         """Write down how it ended; raises ServiceError when the database cannot be written."""

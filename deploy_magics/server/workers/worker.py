@@ -22,12 +22,12 @@ from typing import NamedTuple
 import psutil
 from sqlalchemy import and_, or_, select
 
-from deploy_magics.errors import DeployMagicsError, RunCancelledError, ServiceError
+from deploy_magics.errors import ServiceError
 from deploy_magics.server.services import Services, plans
 from deploy_magics.server.services.queue import HELD
 from deploy_magics.server.store.tables import Run
 from deploy_magics.server.workers import builds, models
-from deploy_magics.server.workers.job import Job, Outcome, for_now
+from deploy_magics.server.workers.job import Job, Outcome
 from deploy_magics.server.workers.live import LiveModels
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 LEASE = 20.0
 POLL = 0.5
 SCHEDULE_SECONDS = 5.0
-RETRY_SECONDS = 5.0
 END_SECONDS = 30.0
 SHORT_KINDS = ("build", "request")
 LONG_KINDS = ("backtest", "screen")
@@ -189,36 +188,21 @@ class Worker:
         job = Job(self._services, row, wake=self._wake.set)
         if row.wanted == "stopped":
             job.stop.set()
-        thread = threading.Thread(target=self._work, args=(job,), name=f"run {row.id}")
+        thread = threading.Thread(target=job.attempt, args=(self._do,), name=f"run {row.id}")
         self._jobs[row.id] = (job, thread)
         self._beats[row.id] = time.monotonic()
         log.info("run %s (%s), attempt %d", row.id, row.kind, row.attempts)
         thread.start()
         return True
 
-    def _work(self, job: Job) -> None:
+    def _do(self, job: Job) -> Outcome:
         """In the run's own thread; what comes of it is written down by the loop."""
-        run = job.run
-        try:
-            stopped = job.stop.is_set()
-            job.outcome = Outcome("cancelled") if stopped else self._way(run.kind)(job)
-        except RunCancelledError:
-            job.outcome = Outcome("cancelled")
-        except DeployMagicsError as error:
-            again = Outcome("queued", str(error), RETRY_SECONDS)
-            job.outcome = again if for_now(error) else Outcome("failed", str(error))
-        except Exception:
-            log.exception("run %s failed in the worker", run.id)
-            job.outcome = Outcome("failed", "The service failed; its log says why.")
-        finally:
-            self._wake.set()
-
-    def _way(self, kind: str) -> Callable[[Job], Outcome]:
+        kind = job.run.kind
         if self._services.settings.scheduler and kind in LONG_KINDS:
             from deploy_magics.server.workers import cluster  # needs Dask, which is an extra
 
-            return cluster.backtest
-        return WORK[kind]
+            return cluster.backtest(job)
+        return WORK[kind](job)
 
     def _reap(self) -> None:
         """Write down what has ended; what cannot be written now is kept, its lease too."""
@@ -230,34 +214,15 @@ class Worker:
 
     def _beat(self) -> None:
         """Lengthen leases, write what changed, and hear what the users want."""
-        wanted = self._wanted()
+        wanted = self._queue.wanted(self._jobs)
         for run_id, (job, _) in self._jobs.items():
             late = time.monotonic() - self._beats[run_id] > self._lease / 4
             if wanted.get(run_id) == "stopped":
                 job.stop.set()
             if not (late or job.changed):
                 continue
-            job.changed = False
-            answer = self._queue.heartbeat(
-                run_id,
-                self.owner,
-                job.run.attempts,
-                self._lease,
-                progress=job.progress,
-                state=job.state,
-            )
+            job.beat(self.owner, self._lease)
             self._beats[run_id] = time.monotonic()
-            if answer is None:
-                job.lost = True
-            if answer != "running":
-                job.stop.set()
-
-    def _wanted(self) -> dict[str, str]:
-        if not self._jobs:
-            return {}
-        query = select(Run.id, Run.wanted).where(Run.id.in_(list(self._jobs)))
-        with self._services.store.read() as session:
-            return dict(session.execute(query).tuples().all())
 
     def _end(self) -> None:
         """Stop what runs here; each thread puts its run back into the queue."""

@@ -17,7 +17,7 @@ from deploy_magics.errors import ServiceError
 from deploy_magics.executor.process import attach
 from deploy_magics.server.services.ubiops_templates import TEMPLATES
 from deploy_magics.server.starters import starter_zip
-from deploy_magics.server.workers import worker as worker_module
+from deploy_magics.server.workers import job as job_module
 from deploy_magics.server.workers.job import Job
 from deploy_magics.server.workers.worker import Capacity, Worker
 
@@ -133,7 +133,7 @@ class TestDatabaseAway:
             return real(run_id)
 
         monkeypatch.setattr(house.services.runs, "inputs", inputs)
-        monkeypatch.setattr(worker_module, "RETRY_SECONDS", 0.1)
+        monkeypatch.setattr(job_module, "RETRY_SECONDS", 0.1)
         worker()
         run = house.run(house.deploy())
         ended = house.await_state(run, "succeeded", "failed")
