@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio.to_thread
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 
 from deploy_magics import __version__
 from deploy_magics.server import problems
@@ -27,6 +28,7 @@ DIALECTS: tuple[tuple[str, str], ...] = (
     ("blankly", ""),
 )
 SERVICE = "deploy_magics"
+DOCS_FILES = "/docs-files"
 THREADS = 40
 
 
@@ -47,7 +49,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         if mine:
             app.state.services.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,
+        static_url=DOCS_FILES,
         title=SERVICE,
         version=__version__,
         description="A deployment server for trading models: Blankly's API and three others.",
@@ -55,9 +59,10 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.closing = False
-    problems.install(app, _include(app, services))
+    wording = problems.wording(_include(app, services))
+    problems.install(app, wording)
     app.include_router(_health(services))
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, wording=wording)
     return app
 
 

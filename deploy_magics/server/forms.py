@@ -7,6 +7,8 @@ written straight to the blob store's staging folder, in constant memory.
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,6 +25,7 @@ from deploy_magics.server.store.blobs import BlobStore, Stage
 MAX_PARTS = 100
 MAX_FIELD = 1 << 20
 MAX_HEADERS = 8_192
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Fields:
@@ -109,7 +112,7 @@ async def read_fields(request: Request) -> Fields:
             pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS)
         except ValueError as error:
             raise RejectedError("The form is malformed.", status=400) from error
-        return Fields(dict(pairs))
+        return Fields(plain(dict(pairs)))
     raise RejectedError(f"The content type {kind[:60]!r} is not taken here.", status=415)
 
 
@@ -138,8 +141,29 @@ async def receive_form(request: Request, blobs: BlobStore, *, limit: int) -> Asy
 
 
 def loads(text: str | bytes) -> Any:
-    """JSON as the standard has it: no NaN, no key twice, no number of thousands of digits."""
-    return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+    """JSON as the standard has it: no NaN, no key twice, no number of thousands of digits.
+
+    Raises:
+        ValueError: it is something else.
+        RejectedError: it holds text that no database takes.
+    """
+    return plain(json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once))
+
+
+def plain(value: Any) -> Any:
+    """The same, once it is known that its texts are text: no NUL, no half of a character."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, str) and (not _is_plain(one)):
+            raise RejectedError("The request holds a NUL or half of a character.", status=400)
+        elif isinstance(one, float) and not math.isfinite(one):
+            raise ValueError("a number is too large")
+    return value
 
 
 async def _body(request: Request) -> bytes:
@@ -256,7 +280,7 @@ class _Reader:
         self._open = False
         if self._part is None:
             try:
-                self._form.fields.values[self._name] = self._value.decode()
+                self._form.fields.values[self._name] = plain(self._value.decode())
             except UnicodeDecodeError as error:
                 raise RejectedError(
                     f"The field {self._name[:40]!r} is not UTF-8.", status=400
@@ -264,6 +288,10 @@ class _Reader:
 
     def _finish(self) -> None:
         self._ended = True
+
+
+def _is_plain(text: str) -> bool:
+    return "\x00" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
 def _no_constant(name: str) -> Any:

@@ -7,7 +7,8 @@ import ipaddress
 import json
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +18,8 @@ from deploy_magics.server.settings import Settings
 
 _log = logging.getLogger("deploy_magics.server.access")
 BODY_SECONDS = 30.0
+BODY_RATE = 4096  # bytes a second on the whole; slower is somebody who only holds a connection
+Wording = Callable[[str, int, str], Mapping[str, Any]]
 _MULTIPART_EXTRA = 1 << 20
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -29,16 +32,24 @@ SECURITY_HEADERS = {
         "frame-ancestors 'none'; base-uri 'none'"
     ),
 }
-# the interactive documentation loads its viewer from elsewhere; it holds nothing of anybody
-_DOCS = ("/docs", "/redoc")
+# the interactive documentation's viewer starts from a script in the page and asks this server
+_DOCS = "/docs"
+_DOCS_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+)
 
 
 class Guard:
-    """Pure ASGI middleware: it also sees what the routes never get."""
+    """Pure ASGI middleware: it also sees what the routes never get.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    ``wording``: the body of an error for a path, a status and a message.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings, wording: Wording) -> None:
         self._app = app
         self._settings = settings
+        self._wording = wording
         self._hosts = allowed_hosts(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +62,8 @@ class Guard:
                 await receive()
                 await send({"type": "websocket.close", "code": 1008})
             else:
-                await _refuse(send, 400, "This server does not answer to that host name.")
+                message = "This server does not answer to that host name."
+                await self._refuse(scope, send, 400, message)
             return
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
@@ -67,15 +79,19 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 found = MutableHeaders(scope=message)
+                if scope["path"].startswith(_DOCS):
+                    found["Content-Security-Policy"] = _DOCS_POLICY
                 for name, value in SECURITY_HEADERS.items():
-                    if not (name.startswith("Content-Sec") and scope["path"].startswith(_DOCS)):
-                        found.setdefault(name, value)
+                    found.setdefault(name, value)
             await send(message)
 
         limit = self._limit(headers)
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > limit:
-            await _refuse(sending, 413, f"The request is larger than {limit >> 20} MiB.")
+            message = f"The request is larger than {limit >> 20} MiB."
+            await self._refuse(scope, sending, 413, message)
+        elif "\x00" in scope["path"] or b"%00" in scope.get("query_string", b""):
+            await self._refuse(scope, sending, 400, "The address holds a NUL character.")
         else:
             await self._app(scope, _Body(receive, limit), sending)
         _log.info(
@@ -90,6 +106,13 @@ class Guard:
                 }
             )
         )
+
+    async def _refuse(self, scope: Scope, send: Send, status: int, message: str) -> None:
+        body = json.dumps(dict(self._wording(scope["path"], status, message))).encode()
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def _limit(self, headers: Headers) -> int:
         if headers.get("content-type", "").lower().startswith("multipart/form-data"):
@@ -109,12 +132,18 @@ class _Body:
         self._left = limit
         self._limit = limit
         self._whole = False
+        self._began: float | None = None
 
     async def __call__(self) -> Message:
         if self._whole:
             return await self._receive()
+        now = time.monotonic()
+        self._began = self._began or now
+        allowed = self._began + BODY_SECONDS + (self._limit - self._left) / BODY_RATE
         try:
-            message = await asyncio.wait_for(self._receive(), BODY_SECONDS)
+            message = await asyncio.wait_for(
+                self._receive(), min(BODY_SECONDS, max(0.0, allowed - now))
+            )
         except asyncio.TimeoutError:
             raise ServiceError("The request came too slowly.", status=408) from None
         if message["type"] == "http.request":
@@ -144,11 +173,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-async def _refuse(send: Send, status: int, message: str) -> None:
-    body = json.dumps({"error": message}).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

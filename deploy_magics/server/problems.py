@@ -50,14 +50,21 @@ def plain_body(status: int, message: str) -> Mapping[str, Any]:
     return {"error": message}
 
 
-def install(app: FastAPI, shapes: Mapping[str, ErrorBody]) -> None:
+def wording(shapes: Mapping[str, ErrorBody]) -> Callable[[str, int, str], Mapping[str, Any]]:
     """``shapes``: the wording of errors by the start of the path; others get ``plain_body``."""
 
-    def answer(request: Request, status: int, message: str, headers: Any = None) -> Response:
-        path = request.url.path
+    def body(path: str, status: int, message: str) -> Mapping[str, Any]:
         shape = next((s for start, s in shapes.items() if path.startswith(start)), plain_body)
-        line = " ".join(message.split())
-        return JSONResponse(dict(shape(status, line)), status, headers=headers)
+        return shape(status, " ".join(message.split()))
+
+    return body
+
+
+def install(app: FastAPI, body: Callable[[str, int, str], Mapping[str, Any]]) -> None:
+    """``body`` is what ``wording`` made."""
+
+    def answer(request: Request, status: int, message: str, headers: Any = None) -> Response:
+        return JSONResponse(dict(body(request.url.path, status, message)), status, headers=headers)
 
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, DeployMagicsError)

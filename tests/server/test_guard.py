@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from deploy_magics.errors import ServiceError, UsageError
-from deploy_magics.server import guard
+from deploy_magics.server import guard, problems
 from deploy_magics.server.guard import Guard, allowed_hosts
 from deploy_magics.server.limiter import Limiter
 from deploy_magics.server.logs import JsonLines, scrubbed
@@ -46,7 +46,9 @@ def test_every_answer_is_guarded(client: TestClient) -> None:
         assert headers["x-frame-options"] == "DENY"
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "server" not in headers
-    assert "content-security-policy" not in client.get("/docs").headers
+    policy = client.get("/docs").headers["content-security-policy"]
+    assert "http" not in policy
+    assert "frame-ancestors 'none'" in policy
 
 
 def test_errors_have_one_shape(client: TestClient, me: Any) -> None:
@@ -109,7 +111,8 @@ def test_a_body_that_does_not_come_is_not_waited_for(
         "path": "/",
         "headers": [(b"host", b"localhost")],
     }
-    asyncio.run(Guard(reads, Settings(data_dir=tmp_path))(scope, never, nothing))
+    guarded = Guard(reads, Settings(data_dir=tmp_path), problems.wording({}))
+    asyncio.run(guarded(scope, never, nothing))
 
 
 def test_the_log_is_json_without_secrets(me: Any, caplog: pytest.LogCaptureFixture) -> None:

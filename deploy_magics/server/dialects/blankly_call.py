@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
 
 from deploy_magics.server.forms import Fields, read_fields
@@ -13,6 +13,10 @@ from deploy_magics.server.identity import id_token_header, identify
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.answers import request_digest
 from deploy_magics.server.services.principal import Principal
+
+LARGEST_PAGE = 1000
+LIMIT = Query(LARGEST_PAGE, ge=1, le=LARGEST_PAGE)
+OFFSET = Query(0, ge=0, le=10**9)
 
 
 class Call:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from deploy_magics.server.dialects import blankly_shapes as shapes
-from deploy_magics.server.dialects.blankly_call import Call, calling, reading, takes
+from deploy_magics.server.dialects.blankly_call import LIMIT, OFFSET, Call, calling, reading, takes
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.store.tables import Model, Version
@@ -83,9 +83,9 @@ def router(services: Services) -> APIRouter:
 
     @made.get("/model/{model_id}/versions")
     def versions(
-        model_id: str, limit: int = 1000, offset: int = 0, who: Principal = reader
+        model_id: str, limit: int = LIMIT, offset: int = OFFSET, who: Principal = reader
     ) -> list[dict[str, Any]]:
-        rows = services.versions.list(who, model_id, limit=page(limit), offset=max(offset, 0))
+        rows = services.versions.list(who, model_id, limit=limit, offset=offset)
         return shown(who, model_id, list(rows))
 
     @made.delete("/model/{model_id}")
@@ -110,8 +110,3 @@ def router(services: Services) -> APIRouter:
         return [shapes.version(row, revisions.get(row.id), live.get(row.id)) for row in rows]
 
     return made
-
-
-def page(limit: int) -> int:
-    """How many at most in one answer."""
-    return min(max(limit, 1), 1000)

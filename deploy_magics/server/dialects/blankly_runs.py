@@ -6,14 +6,13 @@ import asyncio
 import time
 from typing import Any
 
-from fastapi import APIRouter, Request, Security
+from fastapi import APIRouter, Query, Request, Security
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from deploy_magics.errors import NotFoundError
 from deploy_magics.server.dialects import blankly_shapes as shapes
-from deploy_magics.server.dialects.blankly_call import Call, calling, reading
-from deploy_magics.server.dialects.blankly_models import page
+from deploy_magics.server.dialects.blankly_call import LARGEST_PAGE, OFFSET, Call, calling, reading
 from deploy_magics.server.identity import id_token_header, identify
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
@@ -38,8 +37,8 @@ def router(services: Services) -> APIRouter:
         versionId: str | None = None,
         kind: str | None = None,
         state: str | None = None,
-        limit: int = 100,
-        offset: int = 0,
+        limit: int = Query(100, ge=1, le=LARGEST_PAGE),
+        offset: int = OFFSET,
         who: Principal = reader,
     ) -> list[dict[str, Any]]:
         rows = services.runs.list(
@@ -49,8 +48,8 @@ def router(services: Services) -> APIRouter:
             version_id=versionId,
             kind=kind,
             state=state,
-            limit=page(limit),
-            offset=max(offset, 0),
+            limit=limit,
+            offset=offset,
         )
         numbers = services.versions.numbers({row.version_id for row in rows if row.version_id})
         return [shapes.run(row, numbers.get(row.version_id or "")) for row in rows]
@@ -63,11 +62,11 @@ def router(services: Services) -> APIRouter:
     async def logs(
         request: Request,
         run_id: str,
-        offset: int = 0,
-        wait: float = 0.0,
+        offset: int = Query(0, ge=0, lt=2**62),
+        wait: float = Query(0.0, ge=0, allow_inf_nan=False),
         _: str | None = Security(id_token_header),
     ) -> dict[str, Any]:
-        deadline = time.monotonic() + min(max(wait, 0.0), LONGEST_WAIT)
+        deadline = time.monotonic() + min(wait, LONGEST_WAIT)
         while True:
             # who may read is asked again and again: a revoked token ends a follower too
             run = await run_in_threadpool(look, request, run_id)
@@ -88,9 +87,9 @@ def router(services: Services) -> APIRouter:
         return services.runs.get(who, run_id)
 
     @made.get("/run/{run_id}/orders")
-    def orders(run_id: str, offset: int = 0, who: Principal = reader) -> list[dict[str, Any]]:
+    def orders(run_id: str, offset: int = OFFSET, who: Principal = reader) -> list[dict[str, Any]]:
         services.runs.get(who, run_id)
-        return files.orders(run_id)[max(offset, 0) :]
+        return files.orders(run_id)[offset:]
 
     @made.get("/run/{run_id}/account")
     def account(run_id: str, who: Principal = reader) -> dict[str, Any]:

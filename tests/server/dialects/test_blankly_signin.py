@@ -122,8 +122,9 @@ def test_wrong_passwords_are_told_alike_and_then_refused(
 
 
 def test_odd_names_and_passwords_are_wrong_and_no_more(client: TestClient, ann: Principal) -> None:
-    for user, word in [("é", "é"), ("a\x00b", "x"), ("x" * 100_000, "y"), ("ann", "x" * 100_000)]:
+    for user, word in [("é", "é"), ("x" * 100_000, "y"), ("ann", "x" * 100_000)]:
         assert sign_in(client, user, word, redirectUrl="/deploy").status_code == 401
+    assert sign_in(client, "a\x00b", "x", redirectUrl="/deploy").status_code == 400
 
 
 def test_an_unknown_name_is_verified_as_long(
