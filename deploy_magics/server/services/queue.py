@@ -114,7 +114,7 @@ class Queue:
             return {}
         query = select(Run.id, Run.wanted).where(Run.id.in_(list(run_ids)))
         with self._store.read() as session:
-            return {run_id: wanted for run_id, wanted in session.execute(query)}
+            return dict(session.execute(query).all())
 
     def finish(
         self,

@@ -50,7 +50,7 @@ def test_a_model_that_fills_the_disk_fails_for_it(house: Any, worker: Any, small
         return
     place = str(small_disk.path / "large")
     fills = f"""
-    with open({place!r}, "wb", 0) as file:
+    with open({place!r}, "ab", 0) as file:
         while True:
             file.write(bytes(1 << 16))
 """
