@@ -38,6 +38,7 @@ class LiveRun:
         self._progress: dict[str, Any] | None = None
         self._error: dict[str, Any] | None = None
         self._problem: dict[str, Any] | None = None
+        self._begun = False
 
     @classmethod
     def attach(cls, folder: str | os.PathLike[str]) -> LiveRun:
@@ -54,6 +55,12 @@ class LiveRun:
     def exit(self) -> dict[str, Any] | None:
         """``reason``, ``code``, ``signal`` and ``ended_at``; None while it runs."""
         return self._guarded.poll()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the model runs, or has run: its script is through and its strategies started."""
+        self._read()
+        return self._begun
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether the run is over, after at most ``timeout`` seconds."""
@@ -123,6 +130,9 @@ class LiveRun:
                 self._problem = event
             elif name == "started":
                 self._error = self._problem = None
+                self._begun = False
+            elif name == "phase":
+                self._begun = self._begun or event.get("name") == "running"
             elif name == "resumed":
                 self._orders.clear()  # they are told again
 

@@ -16,20 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
-
-from deploy_magics.errors import DeployMagicsError, RunCancelledError, ServiceError
+from deploy_magics.errors import RunCancelledError, ServiceError
 from deploy_magics.executor.live import LiveRun, start_live
 from deploy_magics.executor.process import read_exit
 from deploy_magics.executor.stream import EventReader
 from deploy_magics.server.services import Services
 from deploy_magics.server.store.tables import Run
-from deploy_magics.server.workers.job import Job, Outcome, for_now
+from deploy_magics.server.workers.job import Job, Outcome
 from deploy_magics.server.workers.models import arguments_of, ready
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 5.0
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 60.0
 GIVE_UP = 4
@@ -50,9 +47,11 @@ class Watched:
     seen: tuple[object, ...] = ()
 
     def moved(self) -> bool:
-        """Whether it has traded, or had a problem, since this was asked last."""
+        """Whether it has begun, traded, or had a problem since this was asked last."""
         if self.live is None:
             return False
+        if self.live.begun:
+            self.job.say(state="running")
         self.job.progress = self.live.progress
         known = self.job.progress or {}
         before, self.seen = self.seen, (known.get("orders"), "problem" in known)
@@ -81,12 +80,14 @@ class LiveModels:
         mine = self._queue.adopt(row.id, self._owner, self._lease)
         if mine is None:
             return False
-        self._watched[row.id] = Watched(Job(self._services, mine), live=live, beat=time.monotonic())
+        job = Job(self._services, mine, state=mine.state)
+        self._watched[row.id] = Watched(job, live=live, beat=time.monotonic())
         return True
 
     def begin(self, row: Run, wake: Callable[[], None]) -> None:
         """Start a claimed run, in a thread: its environment may have to be built first."""
-        watched = Watched(Job(self._services, row, wake=wake), beat=time.monotonic())
+        job = Job(self._services, row, wake=wake, state=row.state)
+        watched = Watched(job, beat=time.monotonic())
         if row.wanted == "stopped":
             watched.job.stop.set()
         watched.starter = threading.Thread(target=self._start, args=(watched,), name=row.id)
@@ -95,21 +96,11 @@ class LiveModels:
 
     def _start(self, watched: Watched) -> None:
         """In a thread; what comes of it is written down by ``step``."""
-        job = watched.job
-        try:
-            if job.stop.is_set():
-                raise RunCancelledError("The run was stopped.")
+
+        def work(job: Job) -> None:
             watched.live = self._started(job)
-        except RunCancelledError:
-            job.outcome = Outcome("cancelled")
-        except DeployMagicsError as error:
-            again = Outcome("queued", str(error), RETRY_SECONDS)
-            job.outcome = again if for_now(error) else Outcome("failed", str(error))
-        except Exception:
-            log.exception("live run %s could not be started", job.run.id)
-            job.outcome = Outcome("failed", "The service failed; its log says why.")
-        finally:
-            job.wake()
+
+        watched.job.attempt(work)
 
     def _started(self, job: Job) -> LiveRun:
         folder, run = job.folder, job.run
@@ -136,7 +127,7 @@ class LiveModels:
 
     def step(self) -> None:
         """Look at each: what its user wants, whether its process is there, its lease."""
-        wanted = self._wanted()
+        wanted = self._queue.wanted(self._watched)
         for run_id, watched in list(self._watched.items()):
             job = watched.job
             if wanted.get(run_id) != "running":
@@ -165,27 +156,8 @@ class LiveModels:
         moved = watched.moved()
         if not (job.changed or moved or time.monotonic() - watched.beat > self._lease / 4):
             return
-        job.changed = False
-        answer = self._queue.heartbeat(
-            run_id,
-            self._owner,
-            job.run.attempts,
-            self._lease,
-            state=job.state,
-            progress=job.progress,
-        )
+        job.beat(self._owner, self._lease)
         watched.beat = time.monotonic()
-        if answer is None:
-            job.lost = True
-        if answer != "running":
-            job.stop.set()
-
-    def _wanted(self) -> dict[str, str]:
-        if not self._watched:
-            return {}
-        query = select(Run.id, Run.wanted).where(Run.id.in_(list(self._watched)))
-        with self._services.store.read() as session:
-            return dict(session.execute(query).tuples().all())
 
     def leave(self, seconds: float) -> None:
         """Let go of all: what runs goes on, what was being started goes back into the queue."""

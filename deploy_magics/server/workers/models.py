@@ -20,6 +20,7 @@ def backtest(job: Job) -> Outcome:
     """A backtest, or one screen of a screener; its result lies in the run's folder."""
     folder = job.fresh_folder()
     model, prices, environment = ready(job)
+    job.say(state="running")
     run = start_backtest(
         model,
         prices=prices,
@@ -62,7 +63,6 @@ def ready(job: Job, requirements: Sequence[str] = ()) -> tuple[Model, PriceSet |
     python = job.version().python_version or model.manifest.python_version
     wanted = (*model.requirements, *requirements)
     environment = environment_of(job.folder / "environment", python, wanted, job.stop)
-    job.say(state="running")
     return model, prices, environment
 
 
