@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..platforms.blankly_types import LIVE_STATES, ModelInfo, Project, Run, Version
+from .deployment import feed_text, holding_lines, progress_lines
 
 RUNS_SHOWN = 20
 
@@ -60,6 +61,12 @@ def version_steps(states: Sequence[str], newest: bool) -> list[str]:
     return ["stop" if going else "run", *([] if newest else ["rollback"])]
 
 
+def live_facts(run: Run) -> list[tuple[str, str]]:
+    """What a live run says of itself: where its prices come from, how far it is, what it holds."""
+    told = [("runs on", feed_text(run.feed))] if run.feed else []
+    return told + progress_lines(run.progress) + holding_lines(run.progress)
+
+
 def run_steps(run: Run) -> list[str]:
     """What can be done about a run."""
     if not run.ended:
@@ -89,6 +96,7 @@ def run_shape(run: Run) -> dict[str, Any]:
         "restarts": run.restarts,
         "nextTry": seconds(run.next_try),
         "real": run.live,
+        "facts": live_facts(run) if run.kind == "live" else [],
         "steps": run_steps(run),
     }
 

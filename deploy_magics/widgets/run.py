@@ -8,7 +8,13 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..actions.deployment import STATE_MARKS, Deployment, progress_lines
+from ..actions.deployment import (
+    STATE_MARKS,
+    Deployment,
+    holding_lines,
+    next_try_text,
+    progress_lines,
+)
 from ..actions.session import client
 from ..display import escape
 from ..errors import DeployMagicsError
@@ -42,9 +48,8 @@ class RunWidget(widgets.VBox):
         self.stop_button.on_click(lambda _: self._do(lambda: platform().stop(run_id)))
         self.start_button.on_click(lambda _: self._do(lambda: platform().start(run_id)))
         head = widgets.HBox([widgets.HTML(f"<b>{escape(title)}</b>"), self.state, self.progress])
-        super().__init__(
-            [head, widgets.HBox([self.stop_button, self.start_button]), self.problem, self.printed]
-        )
+        self.buttons = widgets.HBox([self.stop_button])
+        super().__init__([head, self.buttons, self.problem, self.printed])
         self._thread: threading.Thread | None = None
         self.follow()
 
@@ -89,14 +94,19 @@ class RunWidget(widgets.VBox):
 
     def _show(self, run: Any) -> None:
         facts = [f"{STATE_MARKS.get(run.state, '')} {run.state}".strip()]
-        facts += [text for _, text in progress_lines(run.progress)]
-        facts += [run.error] if run.error else []
+        told = progress_lines(run.progress) + holding_lines(run.progress)
+        facts += [f"{name} {text}" for name, text in told]
+        if run.restarts and not run.ended:
+            facts.append(f"restarts {run.restarts}")
+        if run.error:
+            facts.append(run.error if run.ended else f"last error {run.error}")
+        if run.next_try:
+            facts.append(f"next try {next_try_text(run.next_try)}")
         self.state.value = escape(" · ".join(facts))
         done, total = run.progress.get("done"), run.progress.get("total")
         self.progress.value = done / total if done is not None and total else 0.0
         self.progress.layout.visibility = "visible" if total and not run.ended else "hidden"
-        self.stop_button.disabled = run.ended
-        self.start_button.disabled = not run.ended
+        self.buttons.children = [self.start_button if run.ended else self.stop_button]
 
     def _do(self, step: Callable[[], Any]) -> None:
         from ..display import announce

@@ -1,4 +1,4 @@
-import { IRun, RunState } from './types';
+import { IRun } from './types';
 
 const UNITS: ReadonlyArray<[number, string]> = [
   [86400, 'd'],
@@ -39,19 +39,18 @@ export function stateLabel(run: IRun): string {
   if (run.restarts > 0 && ['queued', 'building'].includes(run.state)) {
     return 'restarting';
   }
-  const words: { [state in RunState]?: string } = { running: 'live', cancelled: 'stopped' };
-  return words[run.state] ?? run.state;
+  if (run.state === 'running') {
+    return run.real ? 'live, real orders' : 'live';
+  }
+  return run.state === 'cancelled' ? 'stopped' : run.state;
 }
 
-/** Whose money a live run moves, and how often it fell. */
-export function liveDetail(run: IRun): string {
-  const restarts = run.restarts === 1 ? '1 restart' : `${run.restarts} restarts`;
-  return [run.real ? 'real orders' : 'on paper', run.restarts > 0 ? restarts : '']
-    .filter(Boolean)
-    .join(', ');
+/** How often a live run fell and was started again; empty where it never did. */
+export function restartsOf({ restarts }: IRun): string {
+  return restarts === 0 ? '' : restarts === 1 ? '1 restart' : `${restarts} restarts`;
 }
 
-/** A moment soon to come: "in 12 s". */
+/** A moment soon to come: "in 12 s", or "now". */
 export function soon(time: number, now: number = Date.now() / 1000): string {
   const seconds = Math.ceil(time - now);
   return seconds > 0 ? `in ${seconds} s` : 'now';

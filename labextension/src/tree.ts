@@ -1,4 +1,4 @@
-import { ago, host, liveDetail, stateLabel } from './format';
+import { ago, host, restartsOf, stateLabel } from './format';
 import { IFound, ISelection } from './model';
 import { IAccount, IModel, IOverview, IProject, IRun, IVersion, RunState } from './types';
 
@@ -54,9 +54,12 @@ export function rowsOf(
   return rows;
 }
 
+/** Of more models than this in a project only the names are shown at first. */
+const MANY_MODELS = 20;
+
 /** Whether a node is open before the user has said anything. */
-function opensByItself(selection: ISelection, position: number): boolean {
-  return selection.kind !== 'version' || position === 1;
+function opensByItself({ kind }: ISelection, position: number, siblings: number): boolean {
+  return kind === 'version' ? position === 1 : kind !== 'model' || siblings <= MANY_MODELS;
 }
 
 function flatten(
@@ -69,7 +72,7 @@ function flatten(
   nodes.forEach((node, index) => {
     const key = keyOf(node.selection);
     const leaf = node.children.length === 0;
-    const open = all || opensByItself(node.selection, index + 1) !== toggled.has(key);
+    const open = all || opensByItself(node.selection, index + 1, nodes.length) !== toggled.has(key);
     rows.push({
       key,
       selection: node.selection,
@@ -169,17 +172,16 @@ function versionNode(account: IAccount, version: IVersion, now?: number): INode 
 
 function runNode(account: IAccount, version: IVersion, run: IRun, now?: number): INode {
   const word = stateLabel(run);
-  const live = run.kind === 'live';
   // a run made with its version says the same
   const description = run.description === version.description ? '' : run.description;
   return {
     selection: { kind: 'run', account: account.id, id: run.id },
-    label: live ? 'Live run' : 'Backtest',
-    detail: [live ? liveDetail(run) : '', description].filter(Boolean).join(' · '),
+    label: run.kind === 'live' ? 'Live run' : 'Backtest',
+    detail: [restartsOf(run), description].filter(Boolean).join(' · '),
     state: run.state,
     stateText: word,
     time: ago(run.startedAt ?? run.createdAt, now),
-    words: `${run.kind} ${word} ${live ? liveDetail(run) : ''} ${run.description}`,
+    words: `${run.kind} ${word} ${run.description}`,
     children: []
   };
 }

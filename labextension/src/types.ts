@@ -19,6 +19,8 @@ export interface IRun {
   nextTry: number | null;
   /** Orders go to a real exchange, and not to paper. */
   real: boolean;
+  /** What a live run says of itself, by name. */
+  facts: [name: string, text: string][];
   steps: RunStep[];
 }
 

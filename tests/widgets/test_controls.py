@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -32,8 +33,20 @@ def test_a_run_is_followed_to_its_end(platform: Any) -> None:
     assert "bought &lt;b&gt;1&lt;/b&gt;" in widget.printed.value
     assert "succeeded" in widget.state.value
     assert widget.progress.value == 0.75
-    assert widget.stop_button.disabled
-    assert not widget.start_button.disabled
+    assert widget.buttons.children == (widget.start_button,)
+
+
+def test_a_run_that_fell_says_why_and_when_it_is_tried_again(platform: Any) -> None:
+    soon = datetime.now(timezone.utc) + timedelta(seconds=60)
+    fallen = replace(RUN, state="queued", restarts=2, error="No <answer>", next_try=soon)
+    platform.runs["r1"] = fallen
+    widget = RunWidget("RSI Model v2", "r1", lambda: platform)
+    widget.close()
+    widget.join(PATIENCE)
+    widget._show(fallen)
+    for text in ("restarts 2", "last error No &lt;answer&gt;", "next try"):
+        assert text in widget.state.value
+    assert widget.buttons.children == (widget.stop_button,)
 
 
 def test_a_run_is_stopped_and_started_by_button(platform: Any) -> None:

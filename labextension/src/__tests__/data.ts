@@ -15,6 +15,7 @@ export function run(id: string, changes: Partial<IRun> = {}): IRun {
     restarts: 0,
     nextTry: null,
     real: false,
+    facts: [],
     steps: ['logs', 'stop'],
     ...changes
   };

@@ -1,6 +1,6 @@
 import { act } from 'react';
 
-import { IAccount, IRevision, RunStep } from '../types';
+import { IAccount, IRevision, IRun, RunStep } from '../types';
 import { box, press, show } from './box';
 import { account, fakeApi, overview, run, version } from './data';
 
@@ -92,7 +92,13 @@ describe('the panel', () => {
 
   it('says that a run fell, why, and when it is tried again', async () => {
     const nextTry = Date.now() / 1000 + 30;
-    const fallen = { state: 'queued', restarts: 1, error: 'No answer', nextTry } as const;
+    const fallen: Partial<IRun> = {
+      state: 'queued',
+      restarts: 1,
+      error: 'No answer',
+      nextTry,
+      facts: [['holds', '3 BTC']]
+    };
     const models = [
       { id: 'm', name: 'M', description: '', versions: [version(1, [run('r', fallen)])] }
     ];
@@ -105,8 +111,9 @@ describe('the panel', () => {
     const details = box.querySelector('.dm-Details')?.textContent;
     expect(details).toContain('restarting');
     expect(details).toContain('Live run on paper, 1 restart');
+    expect(details).toContain('holds3 BTC');
     expect(details).toContain('Last error: No answer');
-    expect(details).toMatch(/started again in \d+ s/);
+    expect(details).toMatch(/The next try: in \d+ s/);
   });
 
   it('opens logs and results, of this machine too', async () => {

@@ -1,3 +1,4 @@
+import { stateLabel } from '../format';
 import { keyOf, liveRun, rowsOf } from '../tree';
 import { account, overview, run, version } from './data';
 
@@ -40,7 +41,6 @@ describe('rowsOf', () => {
     expect(row).toMatchObject({
       state: 'running',
       stateText: 'live',
-      detail: 'on paper',
       time: '1 min ago',
       expanded: null,
       position: 1,
@@ -53,11 +53,21 @@ describe('rowsOf', () => {
     const models = [{ id: 'm', name: 'M', description: '', versions: [version(1, [fallen])] }];
     const projects = [{ id: 'p', name: 'P', description: '', models }];
     const rows = rowsOf(overview(account({ projects })), '', NONE);
-    expect(rows[4]).toMatchObject({
-      stateText: 'restarting',
-      detail: 'real orders, 2 restarts'
-    });
+    expect(rows[4]).toMatchObject({ stateText: 'restarting', detail: '2 restarts' });
     expect(rows[2].stateText).toBe('restarting');
+    expect(stateLabel(run('r', { real: true }))).toBe('live, real orders');
+  });
+
+  it('folds the models of a large project, until one is looked for', () => {
+    const models = Array.from({ length: 21 }, (_, index) => ({
+      id: `m${index}`,
+      name: `Model ${index}`,
+      description: '',
+      versions: [version(1, [], '', { id: `v${index}` })]
+    }));
+    const large = overview(account({ projects: [{ id: 'p', name: 'P', description: '', models }] }));
+    expect(rowsOf(large, '', NONE)).toHaveLength(23);
+    expect(rowsOf(large, 'model 20', NONE).map(row => row.label).slice(2)).toEqual(['Model 20', 'v1']);
   });
 
   it('leaves out accounts that nobody is signed in to', () => {

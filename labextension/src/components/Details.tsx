@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { host, liveDetail, moment, percent, soon, stateLabel } from '../format';
+import { host, moment, percent, restartsOf, soon, stateLabel } from '../format';
 import { IFound, OverviewModel } from '../model';
 import { runOf } from '../tree';
 import { ENDED, ILocalRun, IRun } from '../types';
@@ -70,14 +70,15 @@ function descriptionOf({ account, project, model, version, run }: IFound): strin
 
 function RunLine({ run }: { run: IRun }): JSX.Element {
   const since = run.endedAt ?? run.startedAt ?? run.createdAt;
-  const kind = run.kind === 'live' ? `Live run ${liveDetail(run)}` : 'Backtest';
+  const live = run.real ? 'Live run with real orders' : 'Live run on paper';
+  const kind = [run.kind === 'live' ? live : 'Backtest', restartsOf(run)].filter(Boolean);
   const before = run.error && run.restarts > 0 && !ENDED.has(run.state) ? 'Last error: ' : '';
   return (
     <>
       <p className="dm-RunLine">
         <State state={run.state} text={stateLabel(run)} />
         <span>
-          {kind}, {run.endedAt ? 'ended' : 'since'} {moment(since)}
+          {kind.join(', ')}, {run.endedAt ? 'ended' : 'since'} {moment(since)}
         </span>
       </p>
       {run.state === 'running' && run.progress !== null && run.kind === 'backtest' && (
@@ -85,13 +86,23 @@ function RunLine({ run }: { run: IRun }): JSX.Element {
           {percent(run.progress)}
         </progress>
       )}
+      {run.facts.length > 0 && (
+        <dl className="dm-Facts">
+          {run.facts.map(([name, text]) => (
+            <React.Fragment key={name}>
+              <dt>{name}</dt>
+              <dd>{text}</dd>
+            </React.Fragment>
+          ))}
+        </dl>
+      )}
       {run.error && (
         <p className="dm-Problem">
           {before}
           {run.error}
         </p>
       )}
-      {run.nextTry !== null && <p>It is started again {soon(run.nextTry)}.</p>}
+      {run.nextTry !== null && <p>The next try: {soon(run.nextTry)}.</p>}
     </>
   );
 }

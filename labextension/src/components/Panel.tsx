@@ -35,7 +35,17 @@ function Contents({ model, actions, server }: IPanelProps): JSX.Element {
   const [query, setQuery] = React.useState('');
   const [toggled, setToggled] = React.useState<ReadonlySet<string>>(new Set());
   const [form, setForm] = React.useState<'project' | IAddress | null>(null);
-  const close = () => setForm(null);
+  const opener = React.useRef<Element | null>(null);
+  const open = (next: 'project' | IAddress) => {
+    opener.current = document.activeElement;
+    setForm(next);
+  };
+  const close = () => {
+    setForm(null);
+    if (opener.current instanceof HTMLElement && opener.current.isConnected) {
+      opener.current.focus();
+    }
+  };
   const overview = model.overview;
 
   if (!overview) {
@@ -76,7 +86,7 @@ function Contents({ model, actions, server }: IPanelProps): JSX.Element {
           <IconButton
             icon={addIcon}
             label="New project"
-            onClick={() => setForm(form === 'project' ? null : 'project')}
+            onClick={() => (form === 'project' ? close() : open('project'))}
           />
         )}
         <IconButton icon={refreshIcon} label="Refresh" onClick={() => void model.refresh()} />
@@ -87,7 +97,7 @@ function Contents({ model, actions, server }: IPanelProps): JSX.Element {
         <SignIn key={form.server} model={model} start={form} onDone={close} />
       )}
       {accounts.map(account => (
-        <AccountNotice key={account.id} account={account} model={model} onSignIn={setForm} />
+        <AccountNotice key={account.id} account={account} model={model} onSignIn={open} />
       ))}
       <div className="dm-Body">
         {rows.length > 0 && (
@@ -95,17 +105,17 @@ function Contents({ model, actions, server }: IPanelProps): JSX.Element {
         )}
         {query && rows.length === 0 && <p className="dm-Hint">Nothing matches “{query}”.</p>}
         {!query && accounts.length === 0 && form === null && (
-          <NoServer model={model} onSignIn={() => setForm({ server, platform: 'blankly' })} />
+          <NoServer model={model} onSignIn={() => open({ server, platform: 'blankly' })} />
         )}
         {!query && able.length > 0 && able.every(isEmpty) && (
-          <NoProjects onExample={actions.newExample} onCreate={() => setForm('project')} />
+          <NoProjects onExample={actions.newExample} onCreate={() => open('project')} />
         )}
       </div>
       <CompareBar model={model} actions={actions} />
       <Details
         model={model}
         actions={actions}
-        onSignIn={() => setForm({ server, platform: 'blankly' })}
+        onSignIn={() => open({ server, platform: 'blankly' })}
       />
     </>
   );

@@ -7,6 +7,10 @@ import { IPanelActions } from './Panel';
 import { State } from './State';
 import { activate } from './activate';
 
+/** As in `panel.css`. */
+const ROW_HEIGHT = 24;
+const ROWS_AROUND = 30;
+
 interface ITreeProps {
   rows: IRow[];
   model: OverviewModel;
@@ -20,6 +24,7 @@ export function Tree({ rows, model, actions, onToggle }: ITreeProps): JSX.Elemen
   const selected = model.selection ? keyOf(model.selection) : '';
   const found = rows.findIndex(row => row.key === selected);
   const current = found < 0 ? 0 : found;
+  const [first, last] = useWindow(list, rows.length);
 
   const select = (index: number) => {
     const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
@@ -52,24 +57,62 @@ export function Tree({ rows, model, actions, onToggle }: ITreeProps): JSX.Elemen
     }
   };
   return (
-    <ul ref={list} role="tree" aria-label="Projects" className="dm-Tree" onKeyDown={onKeyDown}>
-      {rows.map((row, index) => (
-        <Row
-          key={row.key}
-          row={row}
-          selected={row.key === selected}
-          focusable={index === current}
-          onSelect={() => select(index)}
-          onToggle={() => onToggle(row.key)}
-          onActivate={() => activate(row, model, actions, onToggle)}
-        />
-      ))}
+    <ul
+      ref={list}
+      role="tree"
+      aria-label="Projects"
+      className="dm-Tree"
+      style={{ height: rows.length * ROW_HEIGHT }}
+      onKeyDown={onKeyDown}
+    >
+      {rows.map(
+        (row, index) =>
+          // the row that has, or would get, the focus is there even when it is out of sight
+          ((index >= first && index < last) || index === current) && (
+            <Row
+              key={row.key}
+              row={row}
+              top={index * ROW_HEIGHT}
+              selected={row.key === selected}
+              focusable={index === current}
+              onSelect={() => select(index)}
+              onToggle={() => onToggle(row.key)}
+              onActivate={() => activate(row, model, actions, onToggle)}
+            />
+          )
+      )}
     </ul>
   );
 }
 
+/** Which rows are in sight, and some around them; all where that cannot be measured. */
+function useWindow(list: React.RefObject<HTMLElement>, count: number): [number, number] {
+  const [{ top, height }, setPlace] = React.useState({ top: 0, height: 0 });
+  React.useLayoutEffect(() => {
+    const box = list.current?.parentElement;
+    if (!box) {
+      return;
+    }
+    const measure = () => setPlace({ top: box.scrollTop, height: box.clientHeight });
+    measure();
+    box.addEventListener('scroll', measure, { passive: true });
+    const observer = typeof ResizeObserver === 'undefined' ? null : new ResizeObserver(measure);
+    observer?.observe(box);
+    return () => {
+      box.removeEventListener('scroll', measure);
+      observer?.disconnect();
+    };
+  }, []);
+  if (height === 0) {
+    return [0, count];
+  }
+  const first = Math.floor(top / ROW_HEIGHT) - ROWS_AROUND;
+  return [first, first + Math.ceil(height / ROW_HEIGHT) + 2 * ROWS_AROUND];
+}
+
 interface IRowProps {
   row: IRow;
+  top: number;
   selected: boolean;
   focusable: boolean;
   onSelect(): void;
@@ -78,7 +121,7 @@ interface IRowProps {
 }
 
 function Row(props: IRowProps): JSX.Element {
-  const { row, selected, focusable, onSelect, onToggle, onActivate } = props;
+  const { row, top, selected, focusable, onSelect, onToggle, onActivate } = props;
   const Caret = row.expanded ? caretDownIcon.react : caretRightIcon.react;
   const toggle = (event: React.MouseEvent) => {
     event.stopPropagation();
@@ -96,7 +139,7 @@ function Row(props: IRowProps): JSX.Element {
       aria-selected={selected}
       tabIndex={focusable ? 0 : -1}
       title={[row.label, row.detail, row.stateText, row.time].filter(Boolean).join(' · ')}
-      style={{ paddingLeft: `${(row.level - 1) * 12 + 4}px` }}
+      style={{ top, paddingLeft: (row.level - 1) * 12 + 4 }}
       onClick={onSelect}
       onDoubleClick={onActivate}
     >

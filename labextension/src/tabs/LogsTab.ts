@@ -25,6 +25,7 @@ export class LogsTab extends Widget {
     super();
     this.addClass('dm-Tab');
     this.addClass('dm-Logs');
+    this.node.tabIndex = -1;
     this._follow.checked = true;
     this.node.append(
       h(
