@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import html
+import shutil
 import sys
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +17,7 @@ from .surface import announce, mode
 
 EVERY = 0.2  # seconds between two updates
 FIRST = 0.4  # seconds before the first one: what is done sooner needs no bar
+NARROWEST, WIDEST = 8, 23  # characters of a bar in a terminal, brackets and all
 
 
 def progress(total: float | None, label: str) -> Progress:
@@ -80,6 +85,11 @@ class Progress:
         if self._told:
             self._announce()
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While something else is written where the line is."""
+        yield
+
     @property
     def fraction(self) -> float | None:
         return min(1.0, self.done / self.total) if self.total else None
@@ -143,24 +153,48 @@ class Progress:
 class TextProgress(Progress):
     """One line that is written over, on standard error; nothing where that is no terminal."""
 
-    _width = 0
+    def __init__(self, total: float | None, label: str) -> None:
+        super().__init__(total, label)
+        self._width = 0
+        self._lock = threading.Lock()  # a model's prints come from another thread
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        with self._lock:
+            self._erase()
+            yield
 
     def _draw(self) -> None:
         if sys.stderr is None or not sys.stderr.isatty():
             return
-        bar = ""
-        if self.fraction is not None:
-            full = int(self.fraction * 20)
-            bar = "[" + "#" * full + "-" * (20 - full) + "] "
-        text = (bar + self.line())[:150]
-        sys.stderr.write("\r" + text.ljust(self._width))
-        sys.stderr.flush()
-        self._width = len(text)
+        with self._lock:
+            text = self._fitting(shutil.get_terminal_size().columns - 1)
+            sys.stderr.write("\r" + text.ljust(self._width))
+            sys.stderr.flush()
+            self._width = len(text)
 
-    def _close(self, text: str) -> None:
+    def _fitting(self, columns: int) -> str:
+        """The bar and the line; in a narrow terminal without the label, at last without the bar."""
+        text = self.line()
+        if self.fraction is None:
+            return text[:columns]
+        if columns - len(text) < NARROWEST:
+            text = text.partition(f"{self.label} · ")[2] or text
+        room = min(columns - len(text), WIDEST) - len("[] ")
+        if room < NARROWEST - len("[] "):
+            return text[:columns]
+        full = int(self.fraction * room)
+        return "[" + "#" * full + "-" * (room - full) + "] " + text
+
+    def _erase(self) -> None:
         if self._width and sys.stderr is not None:
             sys.stderr.write("\r" + " " * self._width + "\r")
             sys.stderr.flush()
+            self._width = 0
+
+    def _close(self, text: str) -> None:
+        with self._lock:
+            self._erase()
         if text:
             print(text)
 

@@ -131,6 +131,41 @@ def test_progress_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown.endswith("\r" + " " * (len(shown.split("\r")[-2])) + "\r") or shown.endswith("\r")
 
 
+@pytest.mark.parametrize("columns", [200, 80, 60, 20])
+def test_progress_keeps_to_one_line_of_the_terminal(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    line = display.progress(1000, "Backtesting a model")
+    line.update(0)
+    line._first = (line._first or (0, 0))[0] - 10, 0
+    line._began -= 10
+    line.update(420, note="2017-08-19 14:00 · 432 bars/s · account 10,000.65")
+    drawn = screen.getvalue().split("\r")[-1]
+    assert len(drawn) < columns
+    assert "42%" in drawn
+    assert ("[#" in drawn) == (columns >= 80)
+    assert ("Backtesting" in drawn) == (columns == 200)
+
+
+def test_progress_makes_room_for_what_else_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", screen)
+    line = display.progress(10, "Backtesting")
+    line.phase("running")
+    with line.aside():
+        screen.write("said\n")
+    line.phase("formatting")
+    line.finish()
+    rows = screen.getvalue().split("\r")
+    assert "said\nBacktesting" not in screen.getvalue()
+    assert rows[2].isspace() and rows[3] == "said\n"
+
+
 def test_progress_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
     with display.progress(10, "Uploading") as line:
         line.phase("going")
