@@ -88,7 +88,7 @@ def run(row: Run, number: int | None = None) -> dict[str, Any]:
         "version": number,
         "plan": row.plan,
         "args": row.args,
-        "feed": row.feed,
+        "feed": row.feed or ({"kind": "exchange"} if row.live else None),
         "description": row.description,
     }
 

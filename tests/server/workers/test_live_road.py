@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -24,7 +25,8 @@ from deploy_magics.actions.deploy import deploy
 from deploy_magics.actions.login import login
 from deploy_magics.actions.logs import logs
 from deploy_magics.actions.status import start, status, stop
-from deploy_magics.errors import ModelFailedError
+from deploy_magics.actions.ubiops_env import env_list, env_set
+from deploy_magics.errors import InteractionError, ModelFailedError
 
 HERE = Path(__file__).parent
 
@@ -59,6 +61,7 @@ def load(path: Path) -> ModuleType:
 
 
 kraken = load(HERE.parents[1] / "executor" / "kraken_stand_in.py")
+alpaca = load(HERE.parents[1] / "executor" / "alpaca_stand_in.py")
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +216,62 @@ def test_what_no_other_try_would_mend_fails_at_once(
         deploy(bot(server, source), name=said[:12], exchange=exchange_name)
     assert "\n" not in str(caught.value) and "Traceback" not in str(caught.value)
     assert status(said[:12]).run.attempts == 1
+
+
+REAL = """
+import blankly
+
+def price_event(price, symbol, state):
+    print("price", price, flush=True)
+    if not state.interface.account[symbol].available:
+        state.interface.market_order(symbol, "buy", 2)
+
+strategy = blankly.Strategy(blankly.Alpaca())
+strategy.add_price_event(price_event, "AAPL", 1)
+strategy.start()
+"""
+KEY, SECRET = "canary-key-8301", "canary-secret-8302"
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Any]:
+    opened = alpaca.StandIn(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_real_orders_go_to_the_models_own_exchange_with_keys_from_secrets(
+    server: Path, broker: Any, wait_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bot(server, REAL)
+    (server / "keys.json").write_text('{"alpaca": {"p": {"API_KEY": "a", "API_SECRET": "b"}}}')
+    with pytest.raises(InteractionError, match="--yes"):
+        deploy(path, name="Real", live=True)
+    assert all(run.feed != {"kind": "exchange"} for run in session.client().runs(limit=100))
+
+    with pytest.raises(ModelFailedError, match="ALPACA_API_KEY and ALPACA_API_SECRET") as caught:
+        deploy(path, name="Real", live=True, yes=True, include=["keys.json"])
+    assert "%deploy_env set ALPACA_API_KEY --secret" in str(caught.value)
+    assert not broker.hosts  # the keys.json of the package is not looked at
+
+    monkeypatch.setenv("K", KEY)
+    monkeypatch.setenv("S", SECRET)
+    env_set("ALPACA_API_KEY", secret=True, value_env="K", deployment="Real")
+    env_set("ALPACA_API_SECRET", secret=True, value_env="S", deployment="Real")
+    for name, value in broker.variables.items():
+        env_set(name, value, deployment="Real")
+    running = start("Real")
+    assert "real orders" in repr(running)
+    wait_for(lambda: list(running.orders().get("status", ())) == ["filled"], "the order")
+    wait_for(lambda: "2 AAPL, 700 USD" in repr(status("Real")), "what it holds")
+    assert broker.hosts == {"api.alpaca.markets:443", "data.alpaca.markets:443"}
+    assert broker.keys == {(KEY, SECRET)} and len(broker.orders) == 1
+
+    assert stop("Real").state == "cancelled"
+    shown = repr(env_list(deployment="Real")) + repr(status("Real")) + logs("Real").text
+    assert "price 100.0" in shown and "canary" not in shown
+    home = server.parent / "home"
+    holding = [p for p in home.rglob("*") if p.is_file() and b"canary-" in p.read_bytes()]
+    assert holding == []
+    folder = home / "server" / "runs" / running.run_id
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
