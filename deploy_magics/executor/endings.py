@@ -48,6 +48,8 @@ def error_of(folder: Path, exit: Mapping[str, Any], limits: Limits) -> RunError:
     for event in EventReader(folder).read():
         if event["event"] == "error":
             return with_logs(folder, _raised(event))
+    if exit.get("signal") is None and exit.get("code") is None:
+        return with_logs(folder, RunError("The run was killed from outside: its guard is gone."))
     how = f"signal {exit['signal']}" if exit.get("signal") else f"exit code {exit.get('code')}"
     return with_logs(folder, ModelFailedError(f"The model's process ended with {how}."))
 

@@ -114,6 +114,7 @@ class Guarded:
             over = self._await(patience)
             self._exit = read_exit(self.folder)
             if self._exit is None and over:
+                end_leftovers(self.folder)
                 self._exit = {
                     "reason": "killed",
                     "code": None,
@@ -171,6 +172,28 @@ def _readable(descriptor: int, patience: float) -> bool:
     watched = select.poll()
     watched.register(descriptor, select.POLLIN)
     return bool(watched.poll(patience * 1000))
+
+
+def end_leftovers(folder: Path) -> None:
+    """Ends what a killed guard could not: whatever began after it and works in its folder."""
+    try:
+        began = (folder / "guard.pid").stat().st_mtime - 1.0
+    except OSError:
+        return
+    while True:
+        found = False
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if (
+                    Path(process.cwd()).is_relative_to(folder.resolve())
+                    and process.create_time() >= began
+                    and process.status() != psutil.STATUS_ZOMBIE
+                ):
+                    process.kill()
+                    found = True
+        if not found:
+            return
+        time.sleep(0.02)
 
 
 def start_guarded(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import gc
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ import numpy as np
 import psutil
 import pytest
 
-from deploy_magics.errors import LimitError, ModelFailedError, RunCancelledError
+from deploy_magics.errors import LimitError, ModelFailedError, RunCancelledError, RunError
 from deploy_magics.executor import warm
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.local import Limits, LocalRun, run_backtest, start_backtest
@@ -622,3 +623,25 @@ def test_the_account_history_is_the_librarys(
         price = prices[int(moment.timestamp())]
         value = result.equity.loc[moment]
         assert np.isclose(row["EUR"] * price + row["USD"], np.ravel(value)[-1])
+
+
+@pytest.mark.parametrize("is_warm", [False, True], ids=["cold", "warm"])
+def test_a_killed_guard_leaves_no_process(start: Callable[..., LocalRun], is_warm: bool) -> None:
+    run = start(SPREADING, warm=is_warm)
+    until(lambda: "spread" in run.logs(), "the spreading")
+    until(lambda: len(processes_in(run.folder)) >= 4, "all processes")
+    os.kill(json.loads((run.folder / "guard.pid").read_text())["pid"], signal.SIGKILL)
+    with pytest.raises(RunError, match="killed from outside"):
+        run.result(LONG)
+    assert run.state == "failed"
+    assert processes_in(run.folder) == []
+
+
+def test_a_killed_model_is_said_to_be(start: Callable[..., LocalRun]) -> None:
+    run = start(SPREADING)
+    until(lambda: "spread" in run.logs(), "the spreading")
+    started = next(event for event in run.events() if event["event"] == "started")
+    os.kill(started["pid"], signal.SIGKILL)
+    with pytest.raises(ModelFailedError, match="signal 9"):
+        run.result(LONG)
+    assert processes_in(run.folder) == []
