@@ -171,6 +171,7 @@ def run_here(job: Job) -> BacktestResult:
         RunCancelledError: an interrupt; the model and all it started have ended.
         ModelFailedError: the model raised; with its traceback, cells and lines.
     """
+    from ..executor.endings import not_started
     from ..executor.history import RunStore
     from ..executor.local import run_backtest
 
@@ -180,7 +181,10 @@ def run_here(job: Job) -> BacktestResult:
     known = None if job.fresh else store.find(key)
     if known is not None:
         return known.cached()
-    place = Path(tempfile.mkdtemp(prefix="deploy_magics-"))
+    try:
+        place = Path(tempfile.mkdtemp(prefix="deploy_magics-"))
+    except OSError as error:
+        raise not_started(error) from None
     folder = place / uuid.uuid4().hex[:12]
     try:
         with Watch(job.model.name, folder) as watch:

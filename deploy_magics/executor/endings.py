@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,17 @@ def check_end(folder: Path, exit: Mapping[str, Any], limits: Limits) -> None:
         raise error_of(folder, exit, limits)
     if not (folder / "result.json").exists():
         raise with_logs(folder, without_result())
+
+
+def not_started(error: OSError) -> RunError:
+    """What the system answered when the run's files were written and its guard was started."""
+    said = error.strerror or str(error)
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LimitError(
+            f"The disk is full{where}.", "Make room, or let TMPDIR name a folder that has some."
+        )
+    return RunError(f"The run cannot be started: {said}{where}.")
 
 
 def error_of(folder: Path, exit: Mapping[str, Any], limits: Limits) -> RunError:

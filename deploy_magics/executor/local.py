@@ -17,7 +17,13 @@ from typing import Any
 
 from deploy_magics.executor import warm as warm_start
 from deploy_magics.executor.data import PriceSet
-from deploy_magics.executor.endings import error_of, whole_log, with_logs, without_result
+from deploy_magics.executor.endings import (
+    error_of,
+    not_started,
+    whole_log,
+    with_logs,
+    without_result,
+)
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.process import Guarded, Limits, start_guarded
 from deploy_magics.executor.result import BacktestResult
@@ -150,15 +156,21 @@ def start_backtest(
         warm: fork from a process that has the library imported, where there is one.
         folder: where the run's files go; default a temporary one, removed with the LocalRun.
         env: variables for the model, beside the few that it inherits.
+
+    Raises:
+        LimitError: the disk is full. RunError: the system starts no run for another reason.
     """
     limits = limits or Limits()
-    place = _folder(folder)
-    run_id = place.name if folder is not None else uuid.uuid4().hex[:12]
-    write_job(place, model, kind="backtest", prices=prices, args=args, engine=engine)
-    guarded = warm_start.start(environment, place, limits, env) if warm else None
-    is_warm = guarded is not None
-    if guarded is None:
-        guarded = start_guarded(place, python=environment.python, limits=limits, env=env)
+    run_id = Path(folder).name if folder is not None else uuid.uuid4().hex[:12]
+    try:
+        place = _folder(folder)
+        write_job(place, model, kind="backtest", prices=prices, args=args, engine=engine)
+        guarded = warm_start.start(environment, place, limits, env) if warm else None
+        is_warm = guarded is not None
+        if guarded is None:
+            guarded = start_guarded(place, python=environment.python, limits=limits, env=env)
+    except OSError as error:
+        raise not_started(error) from None
     run = LocalRun(
         guarded,
         id=run_id,
