@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from . import tree
+from . import tasks, tree
 from .files import read_json, write_json
 from .log import CappedLog
 from .throttle import Throttle
@@ -128,10 +128,12 @@ class Guard:
             self._leave(self._verdict(False))
             return 1
         self.began = time.monotonic()
+        tasks.confine(self.runner, self.limits["processes"])
         try:
             self._watch(wake, log)
         finally:
             statuses = tree.end_all(pid)
+            tasks.release(pid)
             self.status = self.status if self.status is not None else statuses.get(self.runner)
             self._drain(log, last=True)
             log.close()

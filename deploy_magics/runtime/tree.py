@@ -128,11 +128,11 @@ def reap():
         statuses[pid] = status
 
 
-def end_all(root, seconds=10.0):
+def end_all(root, seconds=30.0):
     """Ends everything below ``root`` and waits until nothing is left; the statuses reaped.
 
     Stopped first, until no new ones appear: a process that forks faster than it is killed would
-    otherwise get away.
+    otherwise get away. Each of the two takes at most ``seconds``.
     """
     statuses = {}
     deadline = time.monotonic() + seconds
@@ -143,6 +143,7 @@ def end_all(root, seconds=10.0):
             break
         send(fresh, signal.SIGSTOP)
         stopped.update(fresh)
+    deadline = time.monotonic() + seconds
     while True:
         left = descendants(root)
         if not left or time.monotonic() > deadline:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from deploy_magics.executor.endings import whole_log
 from deploy_magics.executor.process import Guarded, Limits, attach, start_guarded
+from deploy_magics.executor.stream import read_log
 from deploy_magics.runtime import guard as guard_module
-from deploy_magics.runtime import throttle, tree
+from deploy_magics.runtime import tasks, throttle, tree
 from deploy_magics.runtime.guard import Guard
 
 LONG = 120.0
@@ -110,21 +114,116 @@ def test_a_signal_stops_it(start: Callable[..., Guarded]) -> None:
 
 
 def test_a_fork_bomb_is_ended_to_the_last_process(start: Callable[..., Guarded]) -> None:
+    """It forks as fast as it can; the kernel's ceiling holds it until the guard looks."""
     source = (
         "import os, time\n"
+        "began = time.monotonic()\n"
         "print('bomb', flush=True)\n"
-        "while True:\n"
+        "time.sleep(0.2)\n"
+        "while time.monotonic() - began < 60:\n"
         "    try:\n"
         "        os.fork()\n"
         "    except OSError:\n"
-        "        pass\n"
-        "    time.sleep(0.05)\n"
+        "        print('refused', flush=True)\n"
     )
-    guarded = start(source, limits=Limits(processes=40))
+    guarded = start(source, limits=Limits(processes=8))
     verdict = guarded.wait(LONG)
     assert verdict is not None and verdict["reason"] == "processes"
     for process in psutil.process_iter(["cmdline"]):
         assert source not in (process.info["cmdline"] or [])
+    assert not any(Path(root, f"deploy-magics-{pid_of(guarded)}").exists() for root in tasks.ROOTS)
+
+
+def test_a_ceiling_of_the_kernel_on_processes_and_threads(start: Callable[..., Guarded]) -> None:
+    """Root has a group of its own, anybody else a limit of its user."""
+    guarded = start(
+        "import os, resource, time\nprint('on', flush=True)\ntime.sleep(600)\n",
+        limits=Limits(processes=10),
+        follow_parent=False,
+    )
+    until(lambda: b"on" in log(guarded), "the start")
+    (model,) = until(lambda: tree.descendants(pid_of(guarded)), "the model")
+    if os.getuid():
+        found = until(lambda: psutil.Process(model).rlimit(psutil.RLIMIT_NPROC)[0], "a limit")
+        assert found <= 160 + tasks.OTHERS
+        return
+    for root in filter(makes_groups, tasks.ROOTS):
+        place = Path(root, f"deploy-magics-{pid_of(guarded)}")
+        until(partial(holds, place / "cgroup.procs", str(model)), "the group")
+        assert (place / "pids.max").read_text() == "160\n"
+        break
+
+
+def holds(path: Path, word: str) -> bool:
+    return path.exists() and word in path.read_text().split()
+
+
+def makes_groups(root: str) -> bool:
+    """Whether this process may make groups of pids there."""
+    place = Path(root, f"deploy-magics-test-{os.getpid()}")
+    try:
+        place.mkdir()
+        return (place / "pids.max").exists()
+    except OSError:
+        return False
+    finally:
+        if place.exists():
+            place.rmdir()
+
+
+def pid_of(guarded: Guarded) -> int:
+    return int(json.loads((guarded.folder / "guard.pid").read_text())["pid"])
+
+
+@pytest.mark.parametrize("changed", ["start_time", "boot_id"])
+def test_another_process_of_that_number_is_left_alone(tmp_path: Path, changed: str) -> None:
+    """After a restart of the machine the number in ``guard.pid`` may be anybody's."""
+    with subprocess.Popen(["sleep", "600"]) as other:
+        record = {
+            "pid": other.pid,
+            "start_time": tree.start_time(other.pid),
+            "boot_id": guard_module.boot_id(),
+        }
+        folder = tmp_path / "run"
+        folder.mkdir()
+        (folder / "guard.pid").write_text(json.dumps(record))
+        assert attach(folder).poll() is None  # it is this one, as far as can be known
+        record[changed] = 1 if changed == "start_time" else "another"
+        (folder / "guard.pid").write_text(json.dumps(record))
+        found = attach(folder)
+        verdict = found.poll()
+        assert verdict is not None and verdict["reason"] == "killed"
+        found.cancel()
+        assert other.poll() is None
+        other.kill()
+
+
+@pytest.mark.parametrize("kind", ["backtest", "live"])
+@pytest.mark.parametrize("line", [b"x" * 65535 + b"\n", bytes(65536)], ids=["lines", "one line"])
+def test_a_flood_of_output_leaves_a_small_log(
+    start: Callable[..., Guarded], kind: str, line: bytes
+) -> None:
+    """128 MiB, in lines or as one of zeros, from a model that then says a last word."""
+    source = (
+        "import os\n"
+        f"piece = {line[:1]!r} * {len(line) - 1} + {line[-1:]!r}\n"
+        "for _ in range(1 << 11):\n"
+        "    os.write(1, piece)\n"
+        "os.write(1, b'last word')\n"
+    )
+    guarded = start(source, limits=Limits(output=1_000_000), kind=kind)
+    verdict = guarded.wait(LONG)
+    assert verdict is not None
+    sizes = [path.stat().st_size for path in guarded.folder.glob("output.log*")]
+    assert sum(sizes) < 1_200_000
+    if kind == "backtest":
+        assert verdict["reason"] == "output"
+        assert "output limit" in whole_log(guarded.folder)
+        return
+    assert verdict["reason"] == "ended"
+    tail = (1 << 27) - 20
+    assert whole_log(guarded.folder, tail).endswith("last word")
+    assert read_log(guarded.folder, (1 << 27) + 9) == ("", (1 << 27) + 9)
 
 
 def test_a_part_of_a_core(start: Callable[..., Guarded]) -> None:
