@@ -26,19 +26,8 @@ class AccountState:
         return max(moments) if moments else None
 
     def save(self, number, now, interface):
-        if not hasattr(interface, "local_account"):
-            return  # a futures account begins anew
         with self._lock:
-            accounts = interface.local_account.local_account
-            self.fresh[str(number)] = {
-                "time": now,
-                "accounts": {name: dict(account) for name, account in list(accounts.items())},
-                "orders": [
-                    dict(order)
-                    for order in list(interface.paper_trade_orders)
-                    if order["status"] == "pending"
-                ],
-            }
+            self.fresh[str(number)] = dict(time=now, **held_by(interface))
             if time.monotonic() >= self._next:
                 self._next = time.monotonic() + SAVE_SECONDS
                 write_json(self.path, plain({"strategies": self.fresh}))
@@ -46,10 +35,22 @@ class AccountState:
     def restore(self, number, interface):
         """Gives a paper account the balances and open orders it had."""
         entry = self.kept.get(str(number))
-        if entry is None or not hasattr(interface, "local_account"):
+        if entry is None or "accounts" not in entry:
             return
         accounts = interface.local_account.local_account
         for name, account in entry["accounts"].items():
             accounts[name] = type(accounts)(account)  # one whose fields are attributes too
         for order in entry["orders"]:
             interface.paper_trade_orders.append(order)
+
+
+def held_by(interface):
+    """Nothing of a futures account: it has only replays, which go over their bars again."""
+    if not hasattr(interface, "local_account"):
+        return {}
+    accounts = interface.local_account.local_account
+    orders = list(interface.paper_trade_orders)
+    return {
+        "accounts": {name: dict(account) for name, account in list(accounts.items())},
+        "orders": [dict(order) for order in orders if order["status"] == "pending"],
+    }

@@ -131,6 +131,52 @@ def test_paper_places_the_orders_of_the_backtest(
         assert run.progress["done"] == run.progress["total"]
 
 
+FUTURES = """
+import blankly
+from blankly.enums import Side
+
+def price_event(price, symbol, state):
+    state.variables.n += 1
+    position = state.interface.get_position(symbol)
+    if state.variables.n % 9 == 3 and not position:
+        state.interface.market_order(symbol, Side.BUY, 1)
+    elif state.variables.n % 9 == 7 and position:
+        state.interface.market_order(symbol, Side.SELL, position["size"], reduce_only=True)
+
+def init(symbol, state):
+    state.variables.n = 0
+
+strategy = blankly.FuturesStrategy(blankly.BinanceFutures())
+strategy.add_price_event(price_event, "BTC-USDT", "1h", init=init)
+strategy.start()
+"""
+
+
+def test_futures_on_paper_place_the_orders_of_the_backtest_and_go_on_where_they_were(
+    start: Callable[..., LiveRun],
+    models: ModuleType,
+    blankly_environment: Environment,
+    tmp_path: Path,
+) -> None:
+    given: dict[str, Any] = {
+        "prices": models.hourly("BTC-USDT"),
+        "args": {"initial_values": {"USDT": 10_000}},
+    }
+    backtest = run_backtest(models.model(FUTURES), environment=blankly_environment, **given)
+    folder = tmp_path / "futures"
+    first = start(FUTURES, folder=folder, feed={"kind": "replay", "pace": 20}, **given)
+    until(lambda: len(first.orders) > 2, "some orders")
+    os.kill(guard_of(first), signal.SIGKILL)
+    until(lambda: first.state == "failed", "the end")
+    run = start(FUTURES, folder=folder, **given)
+    assert run.wait(LONG)
+    assert run.state == "succeeded"
+    assert len(run.orders) > 10
+    assert the_same(run.orders) == the_same(backtest.order_list)
+    assert run.account is not None
+    assert run.account["value"] == backtest.final_value
+
+
 def test_the_plain_engine_replays_too(start: Callable[..., LiveRun], models: ModuleType) -> None:
     fast, plain = start(LIMITS), start(LIMITS, engine="plain")
     assert fast.wait(LONG) and plain.wait(LONG)
