@@ -18,6 +18,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.datastructures import State
+from starlette.types import ASGIApp
 
 from deploy_magics import __version__
 from deploy_magics.errors import ServiceError, UsageError
@@ -71,8 +72,25 @@ async def _run(
     settings: Settings, services: Services, listener: socket.socket, address: str, workers: bool
 ) -> None:
     app = create_app(settings, services)
+    server = web_server(app, settings)
+    tasks = [asyncio.create_task(housekeeping(services))]
+    if workers:
+        tasks.append(asyncio.create_task(_keep_worker(settings)))
+    announcing = asyncio.create_task(_announce(server, settings.data_dir, address))
+    closing = asyncio.create_task(_note_closing(server, app.state, tasks))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for task in (*tasks, announcing, closing):
+            task.cancel()
+        await asyncio.gather(*tasks, announcing, closing, return_exceptions=True)
+        (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
+
+
+def web_server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    """uvicorn as it is run here: patient only so far, believing only the proxies that are set."""
     proxies = list(settings.trusted_proxies)
-    server = uvicorn.Server(
+    return uvicorn.Server(
         uvicorn.Config(
             app,
             http=PatientProtocol,
@@ -86,18 +104,6 @@ async def _run(
             h11_max_incomplete_event_size=64 * 1024,
         )
     )
-    tasks = [asyncio.create_task(housekeeping(services))]
-    if workers:
-        tasks.append(asyncio.create_task(_keep_worker(settings)))
-    announcing = asyncio.create_task(_announce(server, settings.data_dir, address))
-    closing = asyncio.create_task(_note_closing(server, app.state, tasks))
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        for task in (*tasks, announcing, closing):
-            task.cancel()
-        await asyncio.gather(*tasks, announcing, closing, return_exceptions=True)
-        (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
 
 
 async def _announce(server: uvicorn.Server, data_dir: Path, address: str) -> None:

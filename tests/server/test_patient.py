@@ -51,3 +51,13 @@ def test_a_connection_that_did_ask_stays_open(port: int) -> None:
             while not answer.endswith(b"hello"):
                 answer += kept.recv(1000)
             time.sleep(0.5)  # longer than a head may take
+
+
+def test_half_of_a_second_head_is_closed_too(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as slow:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"hello"):
+            answer += slow.recv(1000)
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        assert slow.recv(100) == b""

@@ -32,17 +32,7 @@ class Call:
         """Do it once for each Idempotency-Key: a repeated request gets the first answer."""
         key = self.request.headers.get("idempotency-key")
         asked = request_digest(self.request.url.path, self.fields.values)
-        answers, who = self.services.answers, self.who
-        known = answers.find(who, key, asked)
-        if known is not None:
-            return known
-        with self.services.store.write():
-            known = answers.find(who, key, asked)
-            if known is not None:
-                return known
-            body = work()
-            answers.keep(who, key, asked, body)
-        return body
+        return self.services.answers.once(self.who, key, asked, work)
 
 
 def reading(services: Services) -> Any:

@@ -15,6 +15,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from deploy_magics.errors import (
     ConflictError,
+    DeployMagicsError,
     ForbiddenError,
     NotSignedInError,
     RateLimitError,
@@ -25,7 +26,7 @@ from deploy_magics.server.dialects.blankly_call import takes
 from deploy_magics.server.forms import Fields, read_fields
 from deploy_magics.server.limiter import Limiter
 from deploy_magics.server.pages import render
-from deploy_magics.server.problems import status_of
+from deploy_magics.server.problems import retry_headers, status_of
 from deploy_magics.server.redirects import (
     LIBRARY_CALLBACK,
     LIBRARY_PATH,
@@ -66,7 +67,7 @@ def router(services: Services) -> APIRouter:
             with limiter.attempt(f"peer {peer(request)}", f"user {user.lower()}"):
                 account = services.accounts.by_password(user, fields.maybe("password") or "")
         except _EXPECTED as error:
-            return _form(asked, user=user, error=str(error), status=status_of(error))
+            return _said(_form(asked, user, str(error), status_of(error)), error)
         return _hand_over(services, principal(account), asked)
 
     @made.get("/auth/setup", response_model=None)
@@ -91,7 +92,7 @@ def router(services: Services) -> APIRouter:
         except NotSignedInError:
             return _over()
         except _EXPECTED as error:
-            return _setup_form(code, user=user, error=str(error), status=status_of(error))
+            return _said(_setup_form(code, user, str(error), status_of(error)), error)
         return render(
             "message.html",
             title="The server is yours",
@@ -159,6 +160,12 @@ def _setup_form(code: str, user: str = "", error: str = "", status: int = 200) -
         fresh=True,
         button="Save",
     )
+
+
+def _said(page: Response, error: DeployMagicsError) -> Response:
+    """The page, with when to come back where that is what the error is about."""
+    page.headers.update(retry_headers(error, page.status_code) or {})
+    return page
 
 
 def _over() -> Response:

@@ -111,16 +111,10 @@ def _take(
         return known
     manifest = services.deployments.inspect(who, order)
     try:
-        with services.store.write():
-            known = services.answers.find(who, key, asked)
-            if known is not None:
-                return known
-            body = _answer(work(who, order, manifest))
-            services.answers.keep(who, key, asked, body)
+        return services.answers.once(who, key, asked, lambda: _answer(work(who, order, manifest)))
     except BaseException:
         services.deployments.clean(order)
         raise
-    return body
 
 
 def _answer(found: Outcome) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from fastapi import Request
 
 from deploy_magics.errors import NotSignedInError, RejectedError
 from deploy_magics.server.dialects.freqtrade_view import View
+from deploy_magics.server.identity import sent_once
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.store.tables import Run
@@ -104,7 +105,7 @@ def log_tail(bot: Bot) -> list[str]:
 
 
 def caller(services: Services, request: Request) -> Principal:
-    sent = request.headers.get("authorization", "")
+    sent = sent_once(request, "authorization")
     if sent.lower().startswith("basic "):
         return basic(services, request)
     try:
@@ -114,7 +115,7 @@ def caller(services: Services, request: Request) -> Principal:
 
 
 def bearer(request: Request) -> str:
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    kind, _, token = sent_once(request, "authorization").partition(" ")
     if kind.lower() != "bearer" or not token:
         raise NotSignedInError("Unauthorized", status=401)
     return token.strip()
@@ -122,7 +123,7 @@ def bearer(request: Request) -> str:
 
 def basic(services: Services, request: Request) -> Principal:
     """The account of the token that was sent as password."""
-    kind, _, coded = request.headers.get("authorization", "").partition(" ")
+    kind, _, coded = sent_once(request, "authorization").partition(" ")
     try:
         text = base64.b64decode(coded, validate=True).decode() if kind.lower() == "basic" else ""
     except (binascii.Error, ValueError):

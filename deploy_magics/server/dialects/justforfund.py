@@ -14,6 +14,7 @@ from fastapi.security import APIKeyHeader
 
 from deploy_magics.errors import NotSignedInError
 from deploy_magics.server.forms import Fields, read_fields
+from deploy_magics.server.identity import sent_once
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.services.signals import Kind, Signals, resource, signal, whole
@@ -36,7 +37,7 @@ def router(services: Services) -> APIRouter:
         secret: str | None = Security(_secret),
     ) -> Principal:
         """The app that calls. Raises NotSignedInError: a header is missing, or they do not fit."""
-        if not key or not secret or len(request.headers.getlist("API-SECRET")) != 1:
+        if not key or not secret or not sent_once(request, "API-SECRET"):
             raise NotSignedInError("The headers API-KEY and API-SECRET are missing.", status=401)
         who = services.tokens.by_id(key, secret)
         request.scope.setdefault("state", {})["account_id"] = who.account_id

@@ -23,6 +23,7 @@ from deploy_magics.server.dialects import ubiops_requests as requests
 from deploy_magics.server.dialects import ubiops_variables as variables
 from deploy_magics.server.dialects.ubiops_call import NOBODY, Call
 from deploy_magics.server.forms import loads, receive_form
+from deploy_magics.server.identity import sent_once
 from deploy_magics.server.services import Services
 from deploy_magics.server.services.principal import Principal
 
@@ -175,7 +176,7 @@ def _endpoint(services: Services, route: Route) -> Callable[[Request], Any]:
         call = Call(services, NOBODY, dict(request.path_params), request.query_params)
         call.peer = request.client.host if request.client else ""
         if not route.public:
-            header = request.headers.get("Authorization", "")
+            header = sent_once(request, "Authorization")
             call.who = await run_in_threadpool(caller, services, header)
             request.state.account_id = call.who.account_id
             call.who.require("read" if route.method == "GET" else "deploy")

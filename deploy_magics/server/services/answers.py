@@ -6,12 +6,12 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import delete
 
-from deploy_magics.errors import RejectedError
+from deploy_magics.errors import ConflictError, RejectedError
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.store.database import Store
 from deploy_magics.server.store.tables import Answer
@@ -43,6 +43,32 @@ class Answers:
         if row.request_digest != request:
             raise RejectedError("This Idempotency-Key was used for another request.", status=422)
         return row.body
+
+    def once(
+        self, who: Principal, key: str | None, request: str, work: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Do ``work`` in one transaction, once for each key; a repeated request gets its answer.
+
+        Raises:
+            RejectedError: as ``find`` does; and whatever ``work`` raises.
+        """
+        known = self.find(who, key, request)
+        if known is not None:
+            return known
+        try:
+            with self._store.write():
+                known = self.find(who, key, request)
+                if known is not None:
+                    return known
+                body = work()
+                self.keep(who, key, request, body)
+        except ConflictError:
+            # of two at once: on PostgreSQL the second learns of the first only from what it hits
+            known = self.find(who, key, request)
+            if known is None:
+                raise
+            return known
+        return body
 
     def keep(self, who: Principal, key: str | None, request: str, body: dict[str, Any]) -> None:
         """Inside the transaction that did the work."""
