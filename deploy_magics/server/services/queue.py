@@ -8,11 +8,12 @@ the clock starts nothing twice while there is one worker.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, case, func, literal, or_, select, update
 from sqlalchemy.orm import aliased
 
 from deploy_magics.server.services import plans
@@ -22,11 +23,14 @@ from deploy_magics.server.store.tables import Run
 
 HELD = ("building", "running")
 _ERROR_LENGTH = 4000
+REMEMBERED = 64
 
 
 class Queue:
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._served: dict[str, int] = {}
+        self._turn = itertools.count(1)
 
     def claim(
         self,
@@ -39,8 +43,9 @@ class Queue:
     ) -> Run | None:
         """Take the run that is due, in state "running" ("building" for a live one), or None.
 
-        Oldest first, of the account that has the fewest running. ``lease`` in seconds,
-        ``free_memory`` in bytes; a plan larger than what is free is left for later.
+        Oldest first, of the account that has the fewest running, and of those that of whom was
+        served longest ago. ``lease`` in seconds, ``free_memory`` in bytes; a plan larger than
+        what is free is left for later.
         """
         now = time.time()
         other = aliased(Run)
@@ -58,9 +63,14 @@ class Queue:
             .where(
                 or_(due, lost), Run.kind.in_(kinds), Run.plan.in_(_fitting(free_cpus, free_memory))
             )
-            .where(~_earlier_live())
+            # one live run of a model trades at a time
+            .where(or_(Run.kind != "live", lost, Run.model_id.not_in(_trading())))
             .order_by(
-                case((lost, 0), else_=1), func.coalesce(busy.c.count, 0), Run.created_at, Run.id
+                case((lost, 0), else_=1),
+                func.coalesce(busy.c.count, 0),
+                self._last_served(),
+                Run.created_at,
+                Run.id,
             )
             .limit(1)
             .with_for_update(skip_locked=True, of=Run)
@@ -75,7 +85,19 @@ class Queue:
             row.lease_until = now + lease
             row.attempts += 1
             row.started_at = row.started_at or now
+            self._note_served(row.account_id)
             return row
+
+    def _last_served(self) -> Any:
+        turns = dict(self._served)
+        return case(turns, value=Run.account_id, else_=0) if turns else literal(0)
+
+    def _note_served(self, account_id: str) -> None:
+        """In memory alone: a new worker begins with the oldest of all."""
+        self._served.pop(account_id, None)
+        self._served[account_id] = next(self._turn)
+        if len(self._served) > REMEMBERED:
+            self._served.pop(next(iter(self._served)))
 
     def heartbeat(
         self,
@@ -214,17 +236,9 @@ def _fitting(free_cpus: float | None, free_memory: int | None) -> list[str]:
     ]
 
 
-def _earlier_live() -> Any:
-    """Another live run of the same model still holds its process: one trades at a time."""
+def _trading() -> Any:
+    """The models that have a live run which a worker holds."""
     other = aliased(Run)
-    return (
-        select(other.id)
-        .where(
-            Run.kind == "live",
-            other.kind == "live",
-            other.model_id == Run.model_id,
-            other.id != Run.id,
-            other.state.in_(HELD),
-        )
-        .exists()
+    return select(other.model_id).where(
+        other.kind == "live", other.state.in_(HELD), other.model_id.is_not(None)
     )

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from deploy_magics.server.services import Services, plans
 from deploy_magics.server.services.principal import Principal
@@ -149,6 +150,39 @@ def test_a_crowd_of_one_account_does_not_keep_another_waiting(
     late = services.runs.create(bob, "backtest", make_version(services, bob, "mine"))
     taken(services)
     assert taken(services).id == late.id
+
+
+def test_a_crowd_waits_its_turn_also_where_one_runs_at_a_time(
+    services: Services, ann: Principal, bob: Principal, version: Version
+) -> None:
+    """Nobody has anything running when the only slot is free: who was served last waits."""
+    for _ in range(5):
+        services.runs.create(ann, "backtest", version)
+    others = make_version(services, bob, "mine")
+    late = [services.runs.create(bob, "backtest", others).id for _ in range(2)]
+    served = []
+    for _ in range(7):
+        run = taken(services)
+        assert services.queue.finish(run.id, "w1", run.attempts, "succeeded")
+        served.append(run.id)
+    assert [place for place, run_id in enumerate(served) if run_id in late] == [1, 3]
+
+
+def test_a_queue_of_ten_thousand_is_claimed_from_as_quickly_as_ever(
+    services: Services, ann: Principal, bob: Principal, version: Version
+) -> None:
+    """Not timed: ten claims must not take the minutes that a quadratic search would."""
+    model = services.models.get(ann, version.model_id)
+    with services.store.write() as session:
+        made = {"account_id": ann.account_id, "project_id": model.project_id}
+        made |= {"model_id": model.id, "version_id": version.id}
+        kinds = ("backtest", "live")
+        session.execute(insert(Run), [{**made, "kind": kinds[n % 2]} for n in range(10_000)])
+    late = services.runs.create(bob, "backtest", make_version(services, bob, "mine"))
+    first, second = taken(services), taken(services)
+    assert (first.account_id, second.id) == (ann.account_id, late.id)
+    for _ in range(10):
+        assert taken(services).account_id == ann.account_id
 
 
 def test_a_plan_that_does_not_fit_is_left(
