@@ -17,6 +17,8 @@ from ..display.table import clean
 PRINTS_EVERY = 0.25  # seconds between two looks at what the model printed
 HELD_LOOKS = 4  # looks for which a traceback at the end is held back
 TRACEBACK = "Traceback (most recent call last):"
+MOST = 1_000_000  # characters of prints that are shown
+UNSEEN = "\n[The model prints more than can be shown; the last of it is in the logs.]\n"
 REPORTED = "(reported once"  # the runtime's line below a callback's traceback
 
 
@@ -28,7 +30,7 @@ class Watch:
 
     def __init__(self, name: str, folder: Path) -> None:
         self._progress: Progress = progress(None, f"Backtesting {name}")
-        self._prints = Prints(folder)
+        self._prints = Prints(folder, self._progress)
         self._ended = threading.Event()
         self._printer = threading.Thread(target=self._print, daemon=True)
         self._bars = 0
@@ -88,17 +90,20 @@ class Watch:
 
 
 class Prints:
-    """What a model prints, passed on as it comes.
+    """What a model prints, passed on as it comes, around a progress line.
 
     A traceback at the very end is held back for a moment: if it is what ends the run, the error
-    shows it, and once is enough.
+    shows it, and once is enough. What is more than a cell can show is left to the run's logs.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, line: Progress | None = None) -> None:
         self._folder = folder
+        self._line = line or Progress(None, "")
         self._offset = 0
         self._held = ""
         self._looks = 0
+        self._half = False
+        self._room = MOST
 
     def more(self) -> None:
         """Print what is new."""
@@ -108,27 +113,38 @@ class Prints:
         place = text.rfind(TRACEBACK)
         if place < 0 or REPORTED in text[place:] or self._looks >= HELD_LOOKS:
             place = len(text)
+        if self._line.written_over:  # half a line would be
+            place = text.rfind("\n", 0, place) + 1
         self._held = text[place:]
-        _say(text[:place])
+        self._say(text[:place])
 
     def last(self, shown: str) -> None:
         """Print the rest, but for the traceback that the error shows."""
         text = self._held + self._read()
         self._held = ""
-        _say(text.replace(shown.strip(), "").strip("\n") if shown.strip() else text)
+        self._say(text.replace(shown.strip(), "").strip("\n") if shown.strip() else text)
+        if self._half:  # what comes next begins a line
+            self._say("\n")
 
     def _read(self) -> str:
+        """What is new, as far as it will be shown."""
         from ..executor.stream import read_log
 
         found = ""
-        while True:
+        while len(found) <= self._room:
             text, self._offset = read_log(self._folder, self._offset)
             if not text:
-                return found
+                break
             found += text
+        return found
 
-
-def _say(text: str) -> None:
-    if text and mode() != "silent":
-        sys.stdout.write(clean(text))
-        sys.stdout.flush()
+    def _say(self, text: str) -> None:
+        if not text or self._room <= 0 or mode() == "silent":
+            return
+        if len(text) > self._room:
+            text = text[: self._room] + UNSEEN
+        self._room -= len(text)
+        self._half = not text.endswith("\n")
+        with self._line.aside():
+            sys.stdout.write(clean(text))
+            sys.stdout.flush()

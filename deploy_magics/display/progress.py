@@ -17,6 +17,7 @@ from .surface import announce, mode
 
 EVERY = 0.2  # seconds between two updates
 FIRST = 0.4  # seconds before the first one: what is done sooner needs no bar
+ECHO = "^C"  # what a terminal writes behind the line when it is interrupted
 NARROWEST, WIDEST = 8, 23  # characters of a bar in a terminal, brackets and all
 
 
@@ -84,6 +85,11 @@ class Progress:
         self._close(text)
         if self._told:
             self._announce()
+
+    @property
+    def written_over(self) -> bool:
+        """Whether the line is drawn where else the cursor stands."""
+        return False
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -158,6 +164,10 @@ class TextProgress(Progress):
         self._width = 0
         self._lock = threading.Lock()  # a model's prints come from another thread
 
+    @property
+    def written_over(self) -> bool:
+        return sys.stderr is not None and sys.stderr.isatty()
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         with self._lock:
@@ -165,10 +175,10 @@ class TextProgress(Progress):
             yield
 
     def _draw(self) -> None:
-        if sys.stderr is None or not sys.stderr.isatty():
+        if not self.written_over:
             return
         with self._lock:
-            text = self._fitting(shutil.get_terminal_size().columns - 1)
+            text = self._fitting(shutil.get_terminal_size().columns - 1 - len(ECHO))
             sys.stderr.write("\r" + text.ljust(self._width))
             sys.stderr.flush()
             self._width = len(text)
@@ -188,7 +198,7 @@ class TextProgress(Progress):
 
     def _erase(self) -> None:
         if self._width and sys.stderr is not None:
-            sys.stderr.write("\r" + " " * self._width + "\r")
+            sys.stderr.write("\r" + " " * (self._width + len(ECHO)) + "\r")
             sys.stderr.flush()
             self._width = 0
 

@@ -159,13 +159,22 @@ def format_metric(key: str, value: Any) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
     if key in DURATIONS:
-        text = str(pd.Timedelta(seconds=round(abs(value)))).replace(" 00:00:00", "")
+        text = duration_text(round(abs(value)))
         return f"-{text}" if value < 0 else text
     if key in COUNTS:
         return f"{value:,.0f}"
     if value == 0:  # also a rounded one, which may be -0.0
         return "0.00"
     return f"{value:,.2f}" if abs(value) >= 0.01 else f"{value:.2g}"
+
+
+def duration_text(seconds: int) -> str:
+    """Days where there are some, and the time of day where it is not zero."""
+    days, rest = divmod(seconds, 86400)
+    parts = [f"{days} day{'' if days == 1 else 's'}"] if days else []
+    if rest or not days:
+        parts.append(f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}")
+    return " ".join(parts)
 
 
 def _daily_changes(times: np.ndarray, value: np.ndarray) -> np.ndarray:

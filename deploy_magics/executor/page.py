@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from html import escape
@@ -26,6 +27,7 @@ tr { border-bottom: 1px solid #8884 } img { max-width: 100% }
 pre { background: #8881; padding: 1em; overflow: auto } .table { overflow: auto }
 """
 SHOWN_TRADES = 200
+COLUMNS = 78  # of a terminal
 
 
 def result_text(result: BacktestResult) -> str:
@@ -33,12 +35,22 @@ def result_text(result: BacktestResult) -> str:
     rows = metrics_table(result)
     width = max((len(name) for _, name, _ in rows), default=0)
     digits = max((len(value) for _, _, value in rows), default=0)
-    lines = [_headline(result), ""]
+    about, account = _headline_parts(result)
+    headline = " · ".join([*about, *account])
+    if len(headline) > COLUMNS:
+        headline = " · ".join(about) + "\n" + textwrap.indent(" · ".join(account), "  ")
+    lines = [headline.rstrip(), ""]
     lines += [f"  {name:<{width}}  {value:>{digits}}" for _, name, value in rows]
-    warnings = _warnings(result)
+    warnings = [line for text in _warnings(result) for line in _wrapped(text)]
     if warnings:
-        lines += ["", *(f"  {text}" for text in warnings)]
+        lines += ["", *warnings]
     return "\n".join(map(clean, lines))
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text, COLUMNS, initial_indent="  ", subsequent_indent="    ", break_long_words=False
+    )
 
 
 def result_html(result: BacktestResult, png: bytes | None = None) -> str:
@@ -100,7 +112,13 @@ def _image(png: bytes) -> str:
 
 
 def _headline(result: BacktestResult) -> str:
-    parts = [f"Backtest of {result.model}" if result.model else "Backtest"]
+    about, account = _headline_parts(result)
+    return " · ".join([*about, *account])
+
+
+def _headline_parts(result: BacktestResult) -> tuple[list[str], list[str]]:
+    """What was run, and what came of it."""
+    parts, account = [f"Backtest of {result.model}" if result.model else "Backtest"], []
     if result.symbols:
         shown = ", ".join(result.symbols[:4])
         parts.append(shown if len(result.symbols) <= 4 else f"{shown}, …")
@@ -109,11 +127,11 @@ def _headline(result: BacktestResult) -> str:
         parts.append(f"{first:%Y-%m-%d} to {last:%Y-%m-%d}")
         quote = result.quote_asset or ""
         values = f"{result.initial_value:,.2f} → {result.final_value:,.2f} {quote}"
-        parts.append(values.rstrip())
+        account.append(values.rstrip())
     if result.from_cache:
         made = datetime.fromtimestamp(result.created_at, tz=timezone.utc)
-        parts.append(f"unchanged, from the run of {made:%Y-%m-%d %H:%M} UTC")
-    return " · ".join(parts)
+        account.append(f"unchanged, from the run of {made:%Y-%m-%d %H:%M} UTC")
+    return parts, account
 
 
 def _warnings(result: BacktestResult) -> list[str]:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy_magics.actions.watch import HELD_LOOKS, Prints, Watch
+from deploy_magics.actions.watch import HELD_LOOKS, MOST, UNSEEN, Prints, Watch
+from deploy_magics.display import Progress
 from deploy_magics.errors import ModelFailedError
 
 TRACE = "Traceback (most recent call last):\n  cell [3], line 2\n    x\nNameError: x"
@@ -21,7 +22,7 @@ def test_prints_come_as_they_come(log: Path, capsys: pytest.CaptureFixture[str])
     log.write_text("one\ntwo\n\x1b[2J")
     prints.more()
     prints.last("")
-    assert capsys.readouterr().out == "one\ntwo\n�[2J"
+    assert capsys.readouterr().out == "one\ntwo\n�[2J\n"
 
 
 def test_a_traceback_that_the_error_shows_is_printed_once(
@@ -64,3 +65,30 @@ def test_a_run_that_ends_well_says_how_long_it_took(
     with Watch("RSI", log.parent) as watch:
         watch.event({"event": "progress", "done": 1200, "total": 1200})
     assert capsys.readouterr().out.startswith("1,200 bars in ")
+
+
+def test_more_prints_than_can_be_shown(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prints = Prints(log.parent)
+    log.write_text("x" * (MOST - 10))
+    prints.more()
+    capsys.readouterr()
+    with log.open("a") as file:
+        file.write("y" * MOST)
+    prints.more()
+    prints.more()
+    prints.last("")
+    assert capsys.readouterr().out == "y" * 10 + UNSEEN
+
+
+def test_half_a_line_waits_where_it_would_be_written_over(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(Progress):
+        written_over = True
+
+    prints = Prints(log.parent, Terminal(None, "x"))
+    log.write_text("one\nhalf")
+    prints.more()
+    assert capsys.readouterr().out == "one\n"
+    prints.last("")
+    assert capsys.readouterr().out == "half\n"

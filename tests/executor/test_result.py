@@ -190,7 +190,8 @@ def test_json_that_is_refused(text: str) -> None:
 def test_the_text(make_result: Make) -> None:
     result = make_result(callback_errors=[{"count": 2, "traceback": "Trace\nValueError: no"}])
     text = repr(result)
-    assert text.startswith("Backtest of RSI · EUR-USD · 2017-05-01 to 2017-05-05 · 10,000.00 → ")
+    assert text.startswith("Backtest of RSI · EUR-USD · 2017-05-01 to 2017-05-05\n  10,000.00 → ")
+    assert max(map(len, text.splitlines())) < 80
     assert re.search(r"^  Sharpe Ratio +2\.50$", text, re.MULTILINE)
     assert "A callback raised 2 times: ValueError: no" in text
     assert "unchanged, from the run of" in repr(result.cached())

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from deploy_magics.executor.environment import Environment
 
 SCRIPT = Path(__file__).with_name("small_disk.py")
