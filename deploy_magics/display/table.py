@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import shutil
+import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -37,18 +39,19 @@ class Table:
                 max(_width(row[place]) for row in [list(self.headings), *cells])
                 for place in range(len(self.headings))
             ]
-            lines += [self._line(row, widths) for row in [list(self.headings), *cells]]
+            for places in _side_by_side(widths):
+                lines += [self._line(row, widths, places) for row in [list(self.headings), *cells]]
         else:
             lines.append(self.empty)
         if self.note:
             lines.append(clean(self.note))
         return "\n".join(lines)
 
-    def _line(self, row: Sequence[str], widths: Sequence[int]) -> str:
+    def _line(self, row: Sequence[str], widths: Sequence[int], places: Sequence[int]) -> str:
         parts = []
-        for place, (text, width) in enumerate(zip(row, widths, strict=True)):
-            space = " " * (width - _width(text))
-            parts.append(space + text if place in self.right else text + space)
+        for place in places:
+            space = " " * (widths[place] - _width(row[place]))
+            parts.append(space + row[place] if place in self.right else row[place] + space)
         return "  ".join(parts).rstrip()
 
     def _repr_html_(self) -> str:
@@ -109,6 +112,23 @@ def clean(text: str) -> str:
 def when(moment: datetime | None) -> str:
     """A time as people read it, in their own zone; empty for none."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else ""
+
+
+def _side_by_side(widths: Sequence[int]) -> list[list[int]]:
+    """The columns that are shown together: all, or in a terminal as many as it is wide for, below
+    each other and each time after the first one."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return [list(range(len(widths)))]
+    columns = shutil.get_terminal_size().columns
+    blocks: list[list[int]] = [[0]]
+    room = columns - widths[0]
+    for place, width in enumerate(widths[1:], start=1):
+        if room < width + 2 and len(blocks[-1]) > 1:
+            blocks.append([0])
+            room = columns - widths[0]
+        blocks[-1].append(place)
+        room -= width + 2
+    return blocks
 
 
 def _text(value: Any) -> str:

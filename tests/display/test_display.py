@@ -106,6 +106,22 @@ def test_a_table_as_text() -> None:
     assert "text-align:right" in table._repr_html_()
 
 
+def test_a_wide_table_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    headings = [f"column {number}" for number in range(8)]
+    table = display.Table(headings, [["name", *range(1, 8)]], note="a note")
+    whole = repr(table).splitlines()
+    assert len(whole) == 3
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+    folded = repr(table).splitlines()
+    assert max(map(len, folded)) <= 40
+    assert folded[0] == "column 0  column 1  column 2  column 3"
+    assert folded[2] == "column 0  column 4  column 5  column 6"
+    assert folded[5] == "name      7" and folded[6] == "a note"
+    monkeypatch.setenv("COLUMNS", "5")
+    assert repr(table).splitlines()[0] == "column 0  column 1"
+
+
 def test_progress_counts_and_estimates() -> None:
     line = display.Progress(200, "Backtesting")
     line.update(0)
