@@ -235,8 +235,10 @@ class Exchange(Telling):
             interface = interfaces.get(order.get("exchange"))
             if interface is None:
                 continue
-            status = str(interface.get_order(order["symbol"], order["id"])["status"]).lower()
-            self.tell_order(dict(order, status=status, time=time.time()))
+            found = interface.get_order(order["symbol"], order["id"])
+            status = str(found["status"]).lower()
+            price = filled_price(found) or order.get("price")
+            self.tell_order(dict(order, status=status, price=price, time=time.time()))
             if status in FINAL:
                 del self.open[number]
                 self.keep()
@@ -247,3 +249,23 @@ class Exchange(Telling):
                 if amount:
                     values[asset] = values.get(asset, 0.0) + amount
         self.tell_account(values, None)
+
+
+FILLED = (
+    ("filled_avg_price", None),
+    ("executed_value", "filled_size"),
+    ("cummulativeQuoteQty", "executedQty"),
+    ("dealFunds", "dealSize"),
+)
+"""How exchanges tell the price at which an order was filled, or what to divide for it."""
+
+
+def filled_price(order):
+    """None where nothing is filled, or this exchange tells it otherwise."""
+    told = dict(order.get("exchange_specific") or {}, **order)
+    for value, amount in FILLED:
+        try:
+            return float(told[value]) / (float(told[amount]) if amount else 1.0)
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+            continue
+    return None

@@ -66,8 +66,8 @@ class StandIn(ThreadingHTTPServer):
             now = dt.datetime.now(dt.timezone.utc).isoformat()
             number = f"order-{len(self.orders)}"
             order = {"id": number, "created_at": now, "notional": None, "limit_price": None}
-            self.orders[number] = {**order, **body, "status": "filled"}
-            return {**self.orders[number], "status": "accepted"}
+            self.orders[number] = {**order, **body, "status": "filled", "filled_avg_price": "100"}
+            return {**order, **body, "status": "accepted", "filled_avg_price": None}
         if path == "/v2/orders":
             return []
         if path.startswith("/v2/orders/"):

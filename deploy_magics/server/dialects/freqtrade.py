@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Request
 
 from deploy_magics import __version__
 from deploy_magics.errors import ConflictError, NotFoundError
-from deploy_magics.server.dialects import freqtrade_money
+from deploy_magics.server.dialects import freqtrade_money, freqtrade_socket
 from deploy_magics.server.dialects.freqtrade_call import (
     Bot,
     Json,
@@ -28,6 +28,7 @@ from deploy_magics.server.dialects.freqtrade_call import (
     text_of,
 )
 from deploy_magics.server.services import Services
+from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.services.runs import ACTIVE
 
 ACCESS_SECONDS, REFRESH_SECONDS = 900.0, 30 * 86400.0
@@ -48,16 +49,25 @@ def router(services: Services) -> APIRouter:
     made = APIRouter(tags=["freqtrade"])
     views = Views(services)
 
+    def bot_of(who: Principal, run_id: str, path: str) -> Bot:
+        run = services.runs.get(who, run_id)
+        if run.kind != "live":
+            raise NotFoundError("This run is no live run.", status=404)
+        return Bot(services, views, who, run, path)
+
     def bot(request: Request, run_id: str) -> Bot:
         who = caller(services, request)
         request.scope.setdefault("state", {})["account_id"] = who.account_id
         who.require("read" if request.method == "GET" else "deploy")
-        run = services.runs.get(who, run_id)
-        if run.kind != "live":
-            raise NotFoundError("This run is no live run.", status=404)
-        return Bot(services, views, who, run, request.url.path.split("/api/v1", 1)[-1].strip("/"))
+        return bot_of(who, run_id, request.url.path.split("/api/v1", 1)[-1].strip("/"))
+
+    def by_token(token: str, run_id: str) -> Bot:
+        who = services.tokens.by_id_token(token, kind="freqtrade")
+        who.require("read")
+        return bot_of(who, run_id, "message/ws")
 
     asked: Any = Depends(bot)
+    freqtrade_socket.add(made, by_token)
     _signing(made, services)
     _steering(made, asked)
     _reading(made, asked)
@@ -129,7 +139,7 @@ def _reading(made: APIRouter, asked: Any) -> None:
         view = bot.view()
         return {
             "version": f"deploy_magics {__version__}",
-            "api_version": 2.1,  # before the websocket came
+            "api_version": freqtrade_socket.API_VERSION,
             "bot_name": bot.name,
             "strategy": bot.name,
             "strategy_version": None,
@@ -168,9 +178,7 @@ def _reading(made: APIRouter, asked: Any) -> None:
 
     @made.get("/whitelist")
     def whitelist(bot: Bot = asked) -> Json:
-        found = {each.symbol for each in bot.services.runs.inputs(bot.run.id)}
-        found |= {trade.symbol for trade in bot.view().trades}
-        pairs = sorted(symbol.replace("-", "/", 1) for symbol in found)
+        pairs = bot.pairs()
         return {"whitelist": pairs, "length": len(pairs), "method": ["StaticPairList"]}
 
     @made.get("/blacklist")

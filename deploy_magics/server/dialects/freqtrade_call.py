@@ -34,7 +34,7 @@ class Views:
 
     def of(self, run: Run, name: str) -> View:
         files = self._services.run_files
-        mark = (self._mark(run.id), run.state, name)
+        mark = (self.mark(run.id), run.state, name)
         with self._lock:
             known = self._known.get(run.id)
         if known is not None and known[0] == mark:
@@ -49,7 +49,8 @@ class Views:
                 self._known.popitem(last=False)
         return made
 
-    def _mark(self, run_id: str) -> object:
+    def mark(self, run_id: str) -> object:
+        """Changes whenever the run's events have grown."""
         try:
             facts = (self._services.settings.run_folder(run_id) / "events.jsonl").stat()
         except OSError:
@@ -76,6 +77,15 @@ class Bot:
 
     def view(self) -> View:
         return self._views.of(self.run, self.name)
+
+    def mark(self) -> object:
+        return self._views.mark(self.run.id)
+
+    def pairs(self) -> list[str]:
+        """What it was given prices of, and what it has traded."""
+        found = {each.symbol for each in self.services.runs.inputs(self.run.id)}
+        found |= {trade.symbol for trade in self.view().trades}
+        return sorted(symbol.replace("-", "/", 1) for symbol in found)
 
     @property
     def name(self) -> str:

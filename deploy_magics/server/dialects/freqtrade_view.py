@@ -14,6 +14,7 @@ from typing import Any
 from deploy_magics.server.dialects.freqtrade_trades import Trade, grouped, pair_of, trades_of
 
 Json = dict[str, Any]
+FINAL = ("done", "filled", "canceled", "cancelled", "expired", "rejected", "closed")
 
 
 @dataclass
@@ -21,6 +22,7 @@ class View:
     """What a run did so far.
 
     Attributes:
+        pending: orders that are not filled yet, by their id.
         now: the model's time of the last account that was told, 0 before.
         history: [time, value] of the account.
     """
@@ -29,6 +31,7 @@ class View:
     live: bool
     exchange: str = ""
     trades: list[Trade] = field(default_factory=list)
+    pending: Mapping[str, Json] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[tuple[float, float]] = ()
     quote: str = "USD"
@@ -43,6 +46,7 @@ class View:
             if point.get("time") is not None and point.get("value") is not None
         ]
         made = cls(name, live, trades=trades_of(known), history=points)
+        made.pending = {str(o.get("id")): o for o in known if o.get("status") not in FINAL}
         made.values = account.get("values") or {}
         made.quote = next((str(o["quote_asset"]) for o in known if o.get("quote_asset")), "USD")
         made.now = points[-1][0] if points else 0.0

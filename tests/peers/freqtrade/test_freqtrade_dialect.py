@@ -99,6 +99,6 @@ def test_bot_and_its_watch_speak_with_it_too(shell, served, peer, monkeypatch):
     watched = shell.run_cell("%bot watch")
     try:
         peer.until(lambda: "BTC/USD" in repr(watched), "the trade is seen")
-        assert "polling" in repr(watched)
+        peer.until(lambda: "websocket" in repr(watched), "its messages come")
     finally:
         watched.stop()

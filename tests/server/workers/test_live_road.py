@@ -21,12 +21,14 @@ from keyring.backends import fail
 
 from deploy_magics.actions import deploy as deploying
 from deploy_magics.actions import embedded, names, session, workspace
+from deploy_magics.actions.bot import connect
 from deploy_magics.actions.deploy import deploy
 from deploy_magics.actions.login import login
 from deploy_magics.actions.logs import logs
 from deploy_magics.actions.status import start, status, stop
 from deploy_magics.actions.ubiops_env import env_list, env_set
 from deploy_magics.errors import InteractionError, ModelFailedError
+from deploy_magics.widgets.bot import watch
 
 HERE = Path(__file__).parent
 
@@ -137,7 +139,14 @@ def test_paper_on_live_prices_from_deploy_to_start_again(
     account = session.client().account(deployed.run_id)
     assert account["values"]["BTC"] == pytest.approx(0.496) and account["history"]
 
-    assert stop("Paper").state == "cancelled"
+    assert "Paper: deploy_magics" in repr(connect(model="Paper"))
+    watched = watch(["Paper"])
+    try:
+        wait_for(lambda: "websocket" in repr(watched) and "BTC/USD" in repr(watched), "its bot")
+        assert stop("Paper").state == "cancelled"
+        wait_for(lambda: "Paper: stopped" in repr(watched), "its end, seen as a bot's")
+    finally:
+        watched.stop()
     follower.join(60)
     printed = capsys.readouterr().out
     assert "price 100" in printed and "The run has ended: cancelled." in printed
@@ -263,6 +272,7 @@ def test_real_orders_go_to_the_models_own_exchange_with_keys_from_secrets(
     running = start("Real")
     assert "real orders" in repr(running)
     wait_for(lambda: list(running.orders().get("status", ())) == ["filled"], "the order")
+    assert list(running.orders()["price"]) == [100.0]
     wait_for(lambda: "2 AAPL, 700 USD" in repr(status("Real")), "what it holds")
     assert broker.hosts == {"api.alpaca.markets:443", "data.alpaca.markets:443"}
     assert broker.keys == {(KEY, SECRET)} and len(broker.orders) == 1
