@@ -1,9 +1,9 @@
 """The queue as a worker sees it: claim, heartbeat, finish. Nothing accepted is lost.
 
 A claim takes a lease. A worker that dies lets it run out, and the next claim takes the run again
-with one attempt more; whoever held the earlier attempt can no longer change it. The lease is
-measured by the claiming side's clock, and a worker never reclaims from itself, so that a step of
-the clock starts nothing twice while there is one worker.
+with one attempt more; whoever held the earlier attempt can no longer change it. Leases are measured
+by one clock, PostgreSQL's or that of SQLite's one machine, and a worker never reclaims from itself:
+a step of a machine's clock starts nothing twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import and_, case, func, literal, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from deploy_magics.server.services import plans
 from deploy_magics.server.services.runs import ENDED, KINDS, stop_runs
@@ -24,6 +24,8 @@ from deploy_magics.server.store.tables import Run
 HELD = ("building", "running")
 _ERROR_LENGTH = 4000
 REMEMBERED = 64
+LONGEST_WAIT = 600.0
+"""Seconds: no run is put off for longer."""
 
 
 class Queue:
@@ -47,7 +49,6 @@ class Queue:
         served longest ago. ``lease`` in seconds, ``free_memory`` in bytes; a plan larger than
         what is free is left for later.
         """
-        now = time.time()
         other = aliased(Run)
         busy = (
             select(other.account_id, func.count().label("count"))
@@ -55,8 +56,7 @@ class Queue:
             .group_by(other.account_id)
             .subquery()
         )
-        lost = and_(Run.state.in_(HELD), Run.lease_until < now, Run.owner != owner)
-        due = and_(Run.state == "queued", or_(Run.not_before.is_(None), Run.not_before <= now))
+        due, lost = self._claimable(owner)
         query = (
             select(Run)
             .outerjoin(busy, busy.c.account_id == Run.account_id)
@@ -82,11 +82,38 @@ class Queue:
             # a live run "runs" once its model does: its worker says when
             row.state = "building" if row.kind == "live" else "running"
             row.owner = owner
-            row.lease_until = now + lease
+            row.lease_until = self._until(session, lease)
             row.attempts += 1
-            row.started_at = row.started_at or now
+            row.started_at = row.started_at or time.time()
             self._note_served(row.account_id)
             return row
+
+    def is_due(self, owner: str) -> bool:
+        """Whether a claim may find something: a read, which waits for nobody."""
+        with self._store.read() as session:
+            return session.scalar(select(Run.id).where(or_(*self._claimable(owner)))) is not None
+
+    def _claimable(self, owner: str) -> tuple[Any, Any]:
+        """What waits and is due, and what a worker has lost."""
+        now = time.time()
+        past = or_(
+            Run.not_before.is_(None),
+            Run.not_before <= now,
+            Run.not_before > now + LONGEST_WAIT,  # the clock was set back since
+        )
+        held = and_(Run.state.in_(HELD), Run.owner != owner)
+        return and_(Run.state == "queued", past), and_(held, Run.lease_until < self._clock())
+
+    def _clock(self) -> Any:
+        """The database's own where many machines ask it: theirs may differ, and be set."""
+        if self._store.is_sqlite:
+            return literal(time.time())
+        return func.extract("epoch", func.clock_timestamp())
+
+    def _until(self, session: Session, lease: float) -> float:
+        if self._store.is_sqlite:
+            return time.time() + lease
+        return float(session.scalar(select(self._clock())) or 0.0) + lease
 
     def _last_served(self) -> Any:
         turns = dict(self._served)
@@ -111,18 +138,16 @@ class Queue:
         restarts: int | None = None,
     ) -> str | None:
         """Lengthen the lease; answers what the user wants, None when the run is another's now."""
-        values: dict[str, Any] = {"lease_until": time.time() + lease}
+        values: dict[str, Any] = {}
         if progress is not None:
             values["progress"] = progress
         if state is not None:
             values["state"] = state
         if restarts is not None:
             values["restarts"] = restarts
-        if len(values) > 1:
-            values["updated_at"] = time.time()
-        else:
-            values["updated_at"] = Run.updated_at
+        values["updated_at"] = time.time() if values else Run.updated_at
         with self._store.write() as session:
+            values["lease_until"] = self._until(session, lease)
             return session.scalar(
                 update(Run)
                 .where(*_mine(run_id, owner, attempt))
@@ -155,7 +180,7 @@ class Queue:
         values: dict[str, Any] = {
             "state": state,
             "error": error[:_ERROR_LENGTH] if error else None,
-            "ended_at": now,
+            "ended_at": _ending(now),
             "updated_at": now,
             "lease_until": None,
             "owner": None,
@@ -182,7 +207,7 @@ class Queue:
         stopped = Run.wanted == "stopped"
         values: dict[str, Any] = {
             "state": case((stopped, "cancelled"), else_="queued"),
-            "ended_at": case((stopped, now), else_=None),
+            "ended_at": case((stopped, _ending(now)), else_=None),
             "error": error[:_ERROR_LENGTH] if error else None,
             "not_before": not_before,
             "updated_at": now,
@@ -204,7 +229,7 @@ class Queue:
             if row is None or row.state not in HELD:
                 return None
             row.owner = owner
-            row.lease_until = time.time() + lease
+            row.lease_until = self._until(session, lease)
             return row
 
     def held(self) -> list[Run]:
@@ -221,6 +246,11 @@ class Queue:
         with self._store.write() as session:
             query = update(Run).where(*_mine(run_id, owner, attempt)).values(**values)
             return session.scalar(query.returning(Run.id)) is not None
+
+
+def _ending(now: float) -> Any:
+    """Not before its beginning, whatever the clock says by now."""
+    return case((Run.started_at > now, Run.started_at), else_=now)
 
 
 def _mine(run_id: str, owner: str, attempt: int) -> tuple[Any, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 from croniter import CroniterError, croniter
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from deploy_magics.errors import DeployMagicsError, RejectedError
 from deploy_magics.server.services.accounts import principal
@@ -21,6 +23,7 @@ class Schedules:
     def __init__(self, store: Store, runs: Runs) -> None:
         self._store = store
         self._runs = runs
+        self._last_tick = math.inf  # the first one looks, too
 
     def set(
         self,
@@ -72,6 +75,9 @@ class Schedules:
         now = time.time() if now is None else now
         made: list[Run] = []
         with self._store.write() as session:
+            if now < self._last_tick:
+                _heed_the_clock(session, now)
+            self._last_tick = now
             due = select(Schedule).where(Schedule.enabled, Schedule.next_at <= now)
             for row in session.scalars(due.with_for_update(skip_locked=True)).all():
                 row.next_at = next_time(row.cron, now)
@@ -87,6 +93,12 @@ class Schedules:
                 row.last_run_id = run.id
                 made.append(run)
         return made
+
+
+def _heed_the_clock(session: Session, now: float) -> None:
+    """The clock was set back: times that were found by the one before must not wait for it."""
+    for row in session.scalars(select(Schedule).where(Schedule.enabled, Schedule.next_at > now)):
+        row.next_at = min(row.next_at, next_time(row.cron, now))
 
 
 def _options(row: Schedule) -> dict[str, Any]:

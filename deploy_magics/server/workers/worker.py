@@ -20,11 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
-from sqlalchemy import and_, or_, select
 
 from deploy_magics.errors import ServiceError
 from deploy_magics.server.services import Services, plans
-from deploy_magics.server.services.queue import HELD
 from deploy_magics.server.store.tables import Run
 from deploy_magics.server.workers import builds, models
 from deploy_magics.server.workers.job import Job, Outcome
@@ -127,21 +125,13 @@ class Worker:
         self._reap()
         self._live.step()
         self._tick()
-        while self._due() and self._claim():
+        while self._queue.is_due(self.owner) and self._claim():
             pass
 
     def _tick(self) -> None:
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + SCHEDULE_SECONDS
             self._services.schedules.tick()
-
-    def _due(self) -> bool:
-        """Whether a claim may find something: a read, which waits for nobody."""
-        now = time.time()
-        waiting = and_(Run.state == "queued", or_(Run.not_before.is_(None), Run.not_before <= now))
-        lost = and_(Run.state.in_(HELD), Run.lease_until < now, Run.owner != self.owner)
-        with self._services.store.read() as session:
-            return session.scalar(select(Run.id).where(or_(waiting, lost)).limit(1)) is not None
 
     def _claim(self) -> bool:
         """Take one run of each sort for which there is room; whether there was any."""

@@ -87,6 +87,44 @@ def test_a_clock_that_jumps_does_not_take_a_workers_own_runs(
     assert claim(services, "w1") is None
 
 
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, 30 * 86_400.0])
+def test_no_clock_that_is_set_starts_a_run_twice(
+    services: Services,
+    ann: Principal,
+    version: Version,
+    monkeypatch: pytest.MonkeyPatch,
+    jump: float,
+) -> None:
+    """Another machine's worker shares PostgreSQL; SQLite has one machine and one worker."""
+    run = services.runs.create(ann, "backtest", version)
+    held = taken(services, "w1")
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    other = "w1" if services.store.is_sqlite else "w2"
+    assert not services.queue.is_due(other)
+    assert claim(services, other) is None
+    assert services.queue.heartbeat(run.id, "w1", held.attempts, 60) == "running"
+    monkeypatch.undo()
+    assert claim(services, other) is None
+    monkeypatch.setattr(time, "time", lambda: now() + jump)
+    assert services.queue.finish(run.id, "w1", held.attempts, "succeeded")
+    ended = services.runs.get(ann, run.id)
+    assert ended.started_at is not None and ended.ended_at is not None
+    assert ended.ended_at >= ended.started_at
+
+
+def test_a_back_off_does_not_wait_for_a_clock_that_was_set_back(
+    services: Services, ann: Principal, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = services.runs.create(ann, "live", version)
+    held = taken(services)
+    assert services.queue.release(run.id, "w1", held.attempts, not_before=time.time() + 60)
+    assert claim(services) is None
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    assert taken(services).id == run.id
+
+
 def test_a_heartbeat_answers_what_is_wanted(
     services: Services, ann: Principal, version: Version
 ) -> None:
@@ -112,7 +150,7 @@ def test_a_released_run_waits_for_its_time(
 ) -> None:
     run = services.runs.create(ann, "live", version)
     held = taken(services)
-    later = time.time() + 3600
+    later = time.time() + 300
     assert services.queue.release(run.id, "w1", held.attempts, not_before=later, restarts=1)
     assert claim(services) is None
     assert services.runs.get(ann, run.id).restarts == 1
@@ -212,3 +250,21 @@ def test_only_named_kinds_are_claimed(services: Services, ann: Principal, versio
     services.runs.create(ann, "build", version)
     assert claim(services, kinds=("backtest", "live")) is None
     assert taken(services).kind == "build"
+
+
+def test_a_schedule_made_under_a_clock_ahead_does_not_wait_for_it(
+    services: Services, ann: Principal, version: Version, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 30 * 86_400)
+    services.schedules.set(ann, version, "0 * * * *")
+    monkeypatch.undo()
+    assert services.schedules.tick() == []
+    found = services.schedules.of_model(version.model_id)
+    assert found is not None and found.next_at is not None
+    assert found.next_at <= now() + 3600
+    monkeypatch.setattr(time, "time", lambda: now() - 7200)  # and set back while it runs
+    services.schedules.tick()
+    found = services.schedules.of_model(version.model_id)
+    assert found is not None and found.next_at is not None
+    assert found.next_at <= now() - 3600
