@@ -19,6 +19,7 @@ from .bot import BotName, client
 from .kinds import Completes
 
 PAUSE = 0.25
+STOPS = 15.0  # seconds that a bot is given to end a backtest
 Json = dict[str, Any]
 
 
@@ -56,8 +57,13 @@ def backtest(
         "enable_protections": protections,
     }
     options = {name: value for name, value in asked.items() if value is not None}
-    connected.backtest_start(strategy, timerange, **options)
-    answer = _wait(connected, strategy)
+    try:
+        connected.backtest_start(strategy, timerange, **options)
+        answer = _wait(connected, strategy)
+    except KeyboardInterrupt:
+        stopped = _stop(connected)
+        how = "was stopped" if stopped else "is told to stop; it has not ended yet"
+        raise RunCancelledError(f"The backtest on the bot {how}.") from None
     return result_of(answer, strategy, {"timerange": timerange, **options})
 
 
@@ -144,19 +150,26 @@ def _history(found: Mapping[str, Any], quote: str) -> pd.DataFrame:
 
 
 def _wait(connected: FreqtradeClient, strategy: str) -> Json:
-    """Follow the running backtest; an interrupt stops it on the bot too."""
+    """Follow the running backtest to its end."""
     with progress(1.0, f"{strategy} on the bot") as line:
-        try:
-            while True:
-                told = connected.backtest_status()
-                if not told["running"]:
-                    break
-                line.update(float(told["progress"] or 0.0), note=str(told["step"] or ""))
-                time.sleep(PAUSE)
-        except KeyboardInterrupt:
-            connected.backtest_abort()
-            raise RunCancelledError("The backtest on the bot was stopped.") from None
+        while True:
+            told = connected.backtest_status()
+            if not told["running"]:
+                break
+            line.update(float(told["progress"] or 0.0), note=str(told["step"] or ""))
+            time.sleep(PAUSE)
     answer = told.get("backtest_result")
     if told["status"] != "ended" or not answer:
         raise ModelFailedError(f"{told['status_msg']}.", "The bot's log says more.")
     return dict(answer)
+
+
+def _stop(connected: FreqtradeClient) -> bool:
+    """Stop the backtest on the bot too; whether it has ended, so that it takes the next one."""
+    connected.backtest_abort()
+    deadline = time.monotonic() + STOPS
+    while connected.backtest_status()["running"]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PAUSE)
+    return True
