@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..display import Progress, escape, progress
+from ..display import Progress, escape, mode, progress, show
 from ..errors import DeployMagicsError, RunError
 from .workspace import current
 
@@ -107,7 +107,9 @@ def start_in_background(job: Job) -> Handle:
 
     environment = environment_of(job)
     key = key_of(job, environment)
-    line = progress(None, f"Backtesting {job.model.name}")
+    label = f"Backtesting {job.model.name}"
+    # in a terminal a line that is drawn from behind would run into what is typed
+    line = progress(None, label) if mode() == "widget" else Progress(None, label)
     known: list[Handle] = []
 
     def told(event: dict[str, Any]) -> None:
@@ -139,4 +141,19 @@ def _ended(handle: Handle, line: Progress) -> None:
         pass  # whoever asks for the result gets the error
     finally:
         current().handles.pop(handle.id, None)
-        line.finish(handle.status, f"Run {handle.id} of {handle.name}: {handle.status}")
+        line.finish(handle.status, repr(handle))
+        if mode() == "text":
+            _say_after_the_next_cell(repr(handle))
+
+
+def _say_after_the_next_cell(text: str) -> None:
+    """As shells do; a plain program has its handle to ask."""
+    shell = current().shell
+    if shell is None:
+        return
+
+    def say(*_: Any) -> None:
+        shell.events.unregister("post_run_cell", say)
+        show(text)
+
+    shell.events.register("post_run_cell", say)

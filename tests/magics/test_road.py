@@ -220,7 +220,9 @@ def test_an_interrupt_ends_a_run_on_the_platform(road: Any, tmp_path: Path) -> N
     until(lambda: workspace.current().client.run(runs[0].id).state == "cancelled")
 
 
-def test_runs_in_the_background(road: Any, tmp_path: Path) -> None:
+def test_runs_in_the_background(
+    road: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     marker = tmp_path / "pid"
     handle = road.run_cell(f"%%backtest --background --name Behind\n{endless(marker)}")
     until(marker.exists)
@@ -235,6 +237,14 @@ def test_runs_in_the_background(road: Any, tmp_path: Path) -> None:
     done = road.run_cell(f"%%backtest --background --name Figures2 {GIVEN} --fresh\n{STRATEGY}")
     assert done.result(LONG).metrics["trades"] > 10
     assert done.status == "succeeded" and done.result() is done.result()
+    heard: list[str] = []
+
+    def is_told_after_a_cell() -> bool:
+        road.run_cell("1")
+        heard.append(capsys.readouterr().out)
+        return f"{done!r}\n" in "".join(heard)
+
+    until(is_told_after_a_cell)
     for over in (handle, done):
         assert not over._run.folder.exists()
     assert "here we go" in handle.logs() and handle.status == "cancelled"
