@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import inspect
 
+from deploy_magics.errors import ServiceError
 from deploy_magics.server.services.accounts import Accounts
 from deploy_magics.server.services.answers import Answers
 from deploy_magics.server.services.audit import Audit
@@ -57,12 +58,15 @@ class Services:
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
-        """Raises ServiceError: a lost key file, a newer or a damaged database."""
+        """Raises ServiceError: a lost key file, a lost, a newer or a damaged database."""
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         settings.runs_dir.mkdir(exist_ok=True, mode=0o700)
         store = Store(settings.database)
         try:
-            keys = Keys.open(settings.keys, expected=_remembered(store))
+            remembered = _remembered(store)
+            if remembered is None:
+                _refuse_a_lost_database(settings)
+            keys = Keys.open(settings.keys, expected=remembered)
             migrate(store)
             _remember(store, keys.current)
         except BaseException:
@@ -118,6 +122,17 @@ def _remembered(store: Store) -> str | None:
             return None
         row = session.get(Meta, KEY_ID)
         return row.value if row else None
+
+
+def _refuse_a_lost_database(settings: Settings) -> None:
+    """An empty one must not take the place of one that is only not there for now."""
+    folders = (settings.runs_dir, settings.data_dir / "blobs")
+    if any(any(folder.iterdir()) for folder in folders if folder.is_dir()):
+        place = "of --database-url" if settings.database_url else f"in {settings.data_dir}"
+        raise ServiceError(
+            f"The database {place} is empty or gone, and there are uploads of an earlier one.",
+            "Put the database back from your backup, or choose another --data-dir.",
+        )
 
 
 def _remember(store: Store, key_id: str) -> None:

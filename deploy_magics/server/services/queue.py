@@ -173,12 +173,15 @@ class Queue:
         *,
         progress: dict[str, Any] | None = None,
     ) -> bool:
-        """The end of this attempt; False when it is no longer this worker's."""
+        """The end of this attempt; False when it is no longer this worker's.
+
+        One that was told to stop in the same moment is cancelled, as its user was told.
+        """
         if state not in ENDED:
             raise ValueError(f"{state!r} is no end")
         now = time.time()
         values: dict[str, Any] = {
-            "state": state,
+            "state": case((Run.wanted == "stopped", "cancelled"), else_=state),
             "error": error[:_ERROR_LENGTH] if error else None,
             "ended_at": _ending(now),
             "updated_at": now,

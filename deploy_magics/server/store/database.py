@@ -6,6 +6,7 @@ every writing transaction begins IMMEDIATE (a deferred one fails at once where i
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import threading
@@ -127,21 +128,23 @@ class Store:
         except IntegrityError as error:
             raise ConflictError("Something of that name exists already.", status=409) from error
         except (OperationalError, DBAPIError) as error:
-            raise _service_error(error, full=self._disk_is_full(error)) from error
+            raise self._of_the_disk(error) or _service_error(error) from error
         except SQLAlchemyError as error:
             raise ServiceError("The database failed.", status=500) from error
 
-    def _disk_is_full(self, error: DBAPIError) -> bool:
-        """SQLite calls it an I/O error, or a file that cannot be opened, when its helpers do not
-        fit any more."""
+    def _of_the_disk(self, error: DBAPIError) -> ServiceError | None:
+        """SQLite calls it an I/O error, or a file that cannot be opened, when its helper files
+        do not fit any more or may not be made."""
         words = str(error.orig).lower()
-        suspect = "disk i/o error" in words or "unable to open" in words
+        suspect = any(sign in words for sign in ("disk i/o", "unable to open", "readonly"))
         if not (self.is_sqlite and suspect and self.url.database):
-            return False
-        try:
-            return shutil.disk_usage(Path(self.url.database).parent).free < FULL
-        except OSError:
-            return False
+            return None
+        folder = Path(self.url.database).parent
+        if not os.access(folder, os.W_OK) or "readonly" in words:
+            return ServiceError(
+                "The database may only be read.", "Is its disk mounted so?", status=503
+            )
+        return _full() if shutil.disk_usage(folder).free < FULL else None
 
     def ping(self) -> None:
         with self.read() as session:
@@ -156,13 +159,17 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
-def _service_error(error: DBAPIError, *, full: bool) -> ServiceError:
+def _service_error(error: DBAPIError) -> ServiceError:
     cause: Any = error.orig
     words = str(cause).lower()
     state = str(getattr(cause, "sqlstate", "") or "")
-    if full or "disk is full" in words or state == "53100":
-        return ServiceError("The server's disk is full.", status=507)
+    if "disk is full" in words or state == "53100":
+        return _full()
     busy = "locked" in words or "busy" in words or state[:2] in ("40", "53", "55", "57", "08")
     if busy or error.connection_invalidated or isinstance(error, OperationalError):
         return ServiceError("The database is busy.", "Try again in a moment.", status=503)
     return ServiceError("The database failed.", status=500)
+
+
+def _full() -> ServiceError:
+    return ServiceError("The server's disk is full.", status=507)

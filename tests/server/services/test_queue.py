@@ -145,6 +145,16 @@ def test_what_waits_is_cancelled_at_once(
     assert claim(services) is None
 
 
+def test_stopped_and_finished_in_the_same_moment_is_stopped(
+    services: Services, ann: Principal, version: Version
+) -> None:
+    run = services.runs.create(ann, "backtest", version)
+    held = taken(services)
+    services.runs.stop(ann, run.id)
+    assert services.queue.finish(run.id, "w1", held.attempts, "succeeded")
+    assert services.runs.get(ann, run.id).state == "cancelled"
+
+
 def test_a_released_run_waits_for_its_time(
     services: Services, ann: Principal, version: Version
 ) -> None:

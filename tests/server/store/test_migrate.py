@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -97,3 +99,32 @@ def test_a_lost_key_file_stops_the_start(tmp_path: Path) -> None:
     settings.keys.unlink()
     with pytest.raises(ServiceError, match="key file"):
         Services.open(settings)
+
+
+def test_a_lost_database_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    services = Services.open(settings)
+    services.blobs.put(b"of somebody")
+    services.close()
+    for path in settings.data_dir.glob("service.sqlite*"):
+        path.rename(tmp_path / path.name)
+    with pytest.raises(ServiceError, match="backup"):
+        Services.open(settings)
+    for path in settings.data_dir.glob("service.sqlite*"):
+        path.unlink()  # what was opened was left without any table
+    for path in tmp_path.glob("service.sqlite*"):
+        path.rename(settings.data_dir / path.name)
+    Services.open(settings).close()
+
+
+def test_a_disk_that_may_only_be_read_stops_the_start(small_disk: Any) -> None:
+    if small_disk is None:
+        return
+    settings = Settings(data_dir=small_disk.path / "data")
+    Services.open(settings).close()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk.path], check=True)
+    with pytest.raises(ServiceError) as caught:
+        Services.open(settings)
+    assert "read" in str(caught.value)
+    subprocess.run(["mount", "-o", "remount,rw", small_disk.path], check=True)
+    Services.open(settings).close()
