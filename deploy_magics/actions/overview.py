@@ -30,6 +30,7 @@ from .ubiops_browse import Browser
 
 PATIENCE = 2.0  # seconds: a panel asks again soon
 UBIOPS_EVERY = 15.0  # seconds
+SHOWN = ("blankly", "ubiops")  # platforms that have projects
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,8 @@ def accounts() -> list[Account]:
     """
     found = []
     for platform, server, name in credentials.known():
+        if platform not in SHOWN:
+            continue  # bots and signal services have no projects
         kept = credentials.load(platform, server, name)
         if kept is not None:
             found.append(Account(platform, server, name, kept.token))

@@ -12,6 +12,9 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// it scrolls, by keys too
+const LOG = { role: "group", "aria-label": "Log", "data-place": "log", tabindex: "0" };
+
 function number(value, digits = 2) {
   if (value == null || Number.isNaN(value)) return "–";
   return value.toLocaleString("en", {
@@ -62,7 +65,7 @@ function curve(points) {
 /** Which button this is, so that it can be found again after a redraw. */
 function place(element) {
   const bot = element.closest("section")?.getAttribute("aria-label");
-  return `${bot} ${element.getAttribute("aria-label") ?? element.textContent}`;
+  return `${bot} ${element.dataset.place ?? element.textContent}`;
 }
 
 function table(label, heads, rows) {
@@ -108,8 +111,9 @@ function render({ model, el }) {
       draw();
     };
     const label = asked ? "Sure?" : "Exit";
+    const name = `${asked ? "Sure? " : ""}Exit trade ${trade.id}`;
     const attributes = { class: asked && "dm-sure", disabled: off(bot), onclick: press };
-    return make("button", { ...attributes, "aria-label": `Exit trade ${trade.id}` }, label);
+    return make("button", { ...attributes, "aria-label": name, "data-place": trade.id }, label);
   }
 
   const off = (bot) => model.get("ended") || bot.state === "away" || bot.state === "reading";
@@ -184,7 +188,7 @@ function render({ model, el }) {
       open.length
         ? table(
             "Open trades",
-            [["trade"], ["pair"], ["side"], ["bought", 1], ["now", 1], [bot.stake, 1], ["%", 1], [""]],
+            [["trade"], ["pair"], ["side"], ["bought", 1], ["now", 1], [bot.stake, 1], ["%", 1], ["exit"]],
             open,
           )
         : make("div", { class: "dm-faint" }, "No open trades."),
@@ -195,7 +199,7 @@ function render({ model, el }) {
             closed,
           )
         : null,
-      bot.logs.length ? make("pre", { "aria-label": "Log" }, bot.logs.join("\n")) : null,
+      bot.logs.length ? make("pre", LOG, bot.logs.join("\n")) : null,
     );
   }
 
@@ -213,7 +217,7 @@ function render({ model, el }) {
     for (const log of root.querySelectorAll("pre")) {
       log.scrollTop = scrolled.get(place(log)) ?? log.scrollHeight;
     }
-    if (focused) [...root.querySelectorAll("button")].find((b) => place(b) === focused)?.focus();
+    if (focused) [...root.querySelectorAll("button, pre")].find((b) => place(b) === focused)?.focus();
   }
 
   function release() {
