@@ -112,7 +112,9 @@ def figures_of(
     }
     if held is not None:
         figures["buy_and_hold_pct"] = 100 * (held - 1)
-    return {name: float(figures[name]) for name in NAMES if name in figures}
+    known = {name: float(figures[name]) for name in NAMES if name in figures}
+    # one NaN for all, so that equal figures are equal as dictionaries too
+    return {name: math.nan if math.isnan(value) else value for name, value in known.items()}
 
 
 def _if_any(function: Callable[[np.ndarray], Any], values: np.ndarray) -> float:

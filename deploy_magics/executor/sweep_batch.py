@@ -6,9 +6,10 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy_magics.executor import warm
 from deploy_magics.executor.data import PriceSet
@@ -19,7 +20,7 @@ from deploy_magics.executor.sweep_points import Outcome, Point, outcome_in
 from deploy_magics.executor.sweep_pool import Done, LocalPool, cores
 from deploy_magics.model import Model
 
-LOOK = 0.02  # seconds between two looks for runs that are over
+LOOK = 0.05  # seconds between two looks for runs that are over
 UNLIMITED = Limits()
 
 
@@ -61,23 +62,12 @@ class BatchPool:
             alone.run(list(waiting.values()), done)
 
     def _lay(self, folder: Path, points: dict[str, Point]) -> None:
-        write_job(
-            folder, self.model, kind="backtest", prices=self.prices, args={}, engine=self.engine
-        )
-        job = json.loads((folder / "job.json").read_text("utf-8"))
-        batch = {"kind": "batch", "job": job, "model": str(folder / "model")}
-        for name in ("queue", "runs", "over"):
-            (folder / name).mkdir()
-            batch[name] = str(folder / name)
+        batch = lay_batch(folder, self.model, self.prices, self.engine)
         for number in range(min(self.workers, len(points))):
             (folder / f"batch-{number}").mkdir()
             (folder / f"batch-{number}" / "job.json").write_text(json.dumps(batch), "utf-8")
-        main = self.model.manifest.main_path
         for name, point in points.items():
-            files = {main: point.model.read(main).decode("utf-8-sig")} if point.constants else {}
-            args = {key: value for key, value in point.args.items() if value is not None}
-            text = json.dumps({"args": args, "files": files})
-            (folder / "queue" / f"{name}.json").write_text(text, "utf-8")
+            lay_variant(folder, name, point.model if point.constants else None, point.args)
 
     def _start(self, folder: Path, number: int) -> Guarded:
         """From the environment's warm process, which has the library imported."""
@@ -97,13 +87,32 @@ class BatchPool:
             for place in over:
                 verdict = read_exit(place)
                 if verdict is not None and place.name in waiting:
-                    seconds = float(verdict["seconds"])
-                    yield place.name, outcome_in(place, verdict, self.prices, limits, seconds)
+                    yield place.name, outcome_in(place, verdict, self.prices, limits)
                 shutil.rmtree(place, ignore_errors=True)
             if not over:
                 if not alive:
                     return
                 time.sleep(LOOK)
+
+
+def lay_batch(folder: Path, model: Model, prices: PriceSet | None, engine: str) -> dict[str, Any]:
+    """Lays the model and the folders that a batch works in; its ``job.json``."""
+    write_job(folder, model, kind="backtest", prices=prices, args={}, engine=engine)
+    job = json.loads((folder / "job.json").read_text("utf-8"))
+    batch = {"kind": "batch", "job": job, "model": str(folder / "model")}
+    for name in ("queue", "runs", "over"):
+        (folder / name).mkdir()
+        batch[name] = str(folder / name)
+    return batch
+
+
+def lay_variant(folder: Path, name: str, model: Model | None, args: Mapping[str, Any]) -> None:
+    """Puts a variant into the queue; ``model`` where its main script is another one."""
+    main = model.manifest.main_path if model else ""
+    files = {main: model.read(main).decode("utf-8-sig")} if model else {}
+    known = {key: value for key, value in args.items() if value is not None}
+    text = json.dumps({"args": known, "files": files})
+    (folder / "queue" / f"{name}.json").write_text(text, "utf-8")
 
 
 def can_batch(limits: Limits | None) -> bool:

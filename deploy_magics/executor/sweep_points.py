@@ -62,7 +62,7 @@ def outcome_of(result: BacktestResult, seconds: float) -> Outcome:
 
 
 def outcome_in(
-    folder: Path, exit: Mapping[str, Any], prices: PriceSet | None, limits: Limits, seconds: float
+    folder: Path, exit: Mapping[str, Any], prices: PriceSet | None, limits: Limits
 ) -> Outcome:
     """Of a run that is over, by what it left in its folder."""
     try:
@@ -70,7 +70,7 @@ def outcome_in(
         metrics, raised = read_metrics(folder, prices)
     except DeployMagicsError as problem:
         return Outcome(error=str(problem), problem=problem)
-    return Outcome(metrics, seconds=seconds, callback_errors=raised)
+    return Outcome(metrics, seconds=float(exit.get("seconds", 0.0)), callback_errors=raised)
 
 
 class PointStore:

@@ -4,21 +4,29 @@ It has the library imported and the prices loaded, and forks a runner for each v
 process does for each run. Its ``job.json`` names::
 
     {"kind": "batch", "queue": folder of N.json files, "runs": folder, "over": folder, "job": a
-     job.json without model and args, "model": the folder of the model that is varied}
+     job.json without model and args, "model": the folder of the model that is varied,
+     "orders", "answers": pipes}
 
 A file of the queue is ``{"args": {…}, "files": {path: text}}``; to rename it is to take it, so that
-several batches share one queue. What a variant leaves is moved from ``runs/N`` to ``over/N`` when
-it is whole, without the model: ``result.json``, ``result.npz``, ``events.jsonl``, and ``exit.json``
-with its ``seconds``. Its output is dropped, and what it started is ended with the batch's guard.
+several batches share one queue. Where there are pipes, it waits there for the name of the next one
+and answers each with a line; it ends when nobody holds the other end, or has ordered any for long.
+
+What a variant leaves is moved from ``runs/N`` to ``over/N`` when it is whole, without the model:
+``result.json``, ``result.npz``, ``events.jsonl``, and ``exit.json`` with its ``seconds``. Its
+output is dropped, and what it started is ended with the batch's guard.
 """
 
 import gc
 import json
 import os
+import select
 import shutil
 import time
 
 from . import files
+
+IDLE = 60.0
+"""Seconds without an order after which it ends."""
 
 SMALL = 1 << 20
 """Bytes of a model's file that are kept at hand rather than copied from the disk for each run."""
@@ -38,7 +46,7 @@ def main(folder):
     model = Files(batch["model"])
     gc.collect()
     gc.freeze()
-    for name, variant in taken(batch["queue"]):
+    for name, variant in ordered(batch) if "orders" in batch else taken(batch["queue"]):
         run_one(batch, model, name, variant)
     return 0
 
@@ -86,6 +94,21 @@ def taken(queue):
         except FileNotFoundError:
             continue
         yield name[: -len(".json")], files.read_json(mine)
+
+
+def ordered(batch):
+    """(name, content) of each file that is asked for; answered once it has been run."""
+    from .zygote import read_line
+
+    orders = os.open(batch["orders"], os.O_RDONLY)
+    answers = os.open(batch["answers"], os.O_WRONLY)
+    try:
+        while select.select([orders], [], [], IDLE)[0]:
+            name = read_line(orders).strip()
+            yield name, files.read_json(os.path.join(batch["queue"], name + ".json"))
+            os.write(answers, b"\n")
+    except EOFError:
+        return
 
 
 def run_one(batch, model, name, variant):

@@ -11,7 +11,7 @@ import pytest
 import deploy_magics
 from deploy_magics.actions import clustered
 from deploy_magics.errors import ModelFailedError, RunCancelledError, RunError
-from deploy_magics.executor import cluster
+from deploy_magics.executor import cluster, cluster_worker
 
 DATA = Path(__file__).parents[2] / "notebooks" / "data" / "EUR-USD_1h.csv"
 BOT = """
@@ -62,7 +62,7 @@ def client(monkeypatch: pytest.MonkeyPatch, fresh: Path) -> Client:
 
         def work() -> None:
             if client.status == "finished":
-                future._result = cluster.run_files(package, args)
+                future._result = cluster_worker.run_files(package, args)
             future.status = client.status
 
         if client.status != "forever":

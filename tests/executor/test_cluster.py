@@ -16,7 +16,7 @@ import pytest
 from distributed import Client
 
 from deploy_magics.errors import RunCancelledError, UnreachableError
-from deploy_magics.executor import cluster
+from deploy_magics.executor import cluster, cluster_worker
 from deploy_magics.executor.cluster import pack, send, submit_backtest
 from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.environment import Environment
@@ -64,24 +64,28 @@ class Cluster:
         )  # fmt: skip
 
     def runs(self) -> list[int]:
-        """Process ids of models that workers run: children of a guard, itself a grandchild."""
+        """Process ids of models that workers run: they work in a folder of their run."""
         found = []
         for process in self.processes[1:]:
             if process.poll() is None:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    tree = psutil.Process(process.pid).children(recursive=True)
-                    found += [child.pid for child in tree if child.ppid() != process.pid]
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        if "deploy_magics-cluster-" in child.cwd():
+                            found.append(child.pid)
         return found
 
     def close(self) -> None:
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in reversed(self.processes):
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """The workers first: one that loses its scheduler while it ends may never end."""
+        scheduler, *workers = self.processes
+        for group in (workers, [scheduler]):
+            for process in group:
+                process.terminate()
+            for process in group:
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +124,7 @@ def run(
 
 
 def unpacked() -> int:
-    return len(cluster._unpacked)
+    return len(cluster_worker._unpacked)
 
 
 def test_the_same_as_here(run: Any, running: Cluster) -> None:
@@ -192,6 +196,48 @@ def test_a_cancelled_run_ends_on_its_worker(
         wait_until(lambda: running.runs(), "the run did not start")
         client.cancel([future])
         wait_until(lambda: not running.runs(), "the run went on")
+
+
+@pytest.mark.parametrize("when", ["before", "under it"])
+def test_a_batch_that_is_killed_loses_nothing(
+    when: str,
+    rsi_model: Model,
+    rsi_prices: PriceSet,
+    rsi_args: dict[str, Any],
+    blankly_environment: Environment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    package = pack(rsi_model, rsi_prices, blankly_environment)
+    first = cluster_worker.run_point(package, {"LOW": 30}, rsi_args)
+    ready = cluster_worker._ready(package)
+    batch = ready.batches[0]
+    guard = json.loads((batch.folder / "batch" / "guard.pid").read_text())["pid"]
+
+    def kill() -> bool:
+        if batch.alive:
+            psutil.Process(guard).kill()
+            wait_until(lambda: not batch.alive, "the guard did not die")
+        return True
+
+    if when == "before":
+        kill()
+    else:
+        monkeypatch.setattr(cluster_worker, "wanted", kill)
+    try:
+        again = cluster_worker.run_point(package, {"LOW": 30}, rsi_args)
+        assert again.error == "" and again.metrics == first.metrics
+        assert bool(ready.batches) == (when == "before")
+    finally:
+        ready.rest()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count", "together"),
+    [(0.1, 200, 10), (0.0, 1000, 100), (0.1, 16, 2), (30.0, 200, 1), (0.1, 3, 1)],
+)
+def test_points_in_a_task(seconds: float, count: int, together: int) -> None:
+    """A second's work, and some tasks for each of two threads."""
+    assert cluster._together(seconds, count, 2) == together
 
 
 def wait_until(condition: Callable[[], object], otherwise: str) -> None:
