@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
 from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR, MAGIC_OUTPUT_CAN_BE_SILENCED
 
-from ..errors import UsageError
+from ..errors import DeployMagicsError, UsageError
 from .command import Command, Functions, Group
 
 ROOMS = ("projects", "backtest", "deploy", "model", "ubiops", "bot", "signals")
@@ -53,7 +54,23 @@ class Magic:
                 f"%%{self.command.name} stands on a cell's first line, with the strategy below it."
             )
         line = line.rstrip().removesuffix(";") if cell is None else line
-        return self.command.run(line, cell, self._shell.user_ns)
+        try:
+            return self.command.run(line, cell, self._shell.user_ns)
+        except DeployMagicsError:
+            raise
+        except BaseException as error:
+            show_without_values(error)
+            raise
+
+
+def show_without_values(error: BaseException) -> None:
+    """``%xmode Verbose`` shows what every call was given, a token too; this is shown in its place:
+    the lines alone, and of an interrupt that it was one."""
+    if isinstance(error, KeyboardInterrupt):
+        lines = ["KeyboardInterrupt"]
+    else:
+        lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
+    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
 
 
 def register(shell: Any) -> None:

@@ -43,6 +43,7 @@ NEVER = (
     "node_modules",
     "__pycache__",
     "*.pyc",
+    "*.ipynb",  # with all that it ever printed
     ".ipynb_checkpoints",
     ".mypy_cache",
     ".pytest_cache",

@@ -24,7 +24,7 @@ _PLUGINS: list[dict[str, Any]] = [
         "TwilioKeyDetector",
     )
 ]
-_TEXTS = {".py", ".json", ".txt", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".env"}
+_TEXTS = {".py", ".json", ".txt", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".env", ".ipynb"}
 _LARGEST = 1 << 20
 
 
