@@ -563,6 +563,11 @@ def test_a_run_ends_with_the_kernel(tmp_path: Path, is_warm: bool, request: Any)
         ("while True: pass", Limits(seconds=1), "limit of 1 seconds"),
         ("while True: print('x' * 1000)", Limits(output=200_000), "200,000 bytes"),
         (
+            "import os\nwhile True: os.write(1, bytes(range(256)) * 4096)",
+            Limits(output=200_000),
+            "200,000 bytes",
+        ),
+        (
             "kept = []\nwhile True: kept.append(bytearray(10_000_000))",
             Limits(memory=400_000_000),
             "400 MB",
@@ -573,7 +578,7 @@ def test_a_run_ends_with_the_kernel(tmp_path: Path, is_warm: bool, request: Any)
             "30 processes",
         ),
     ],
-    ids=["time", "output", "memory", "processes"],
+    ids=["time", "output", "binary output without a line", "memory", "processes"],
 )
 def test_limits(start: Callable[..., LocalRun], source: str, limits: Limits, words: str) -> None:
     run = start(source, limits=limits)
