@@ -108,7 +108,6 @@ def cluster(workers: int) -> Iterator[str]:
                 time.sleep(0.05)
             yield json.loads(file.read_text())["address"]
         finally:
-            for process in reversed(processes):
+            for process in reversed(processes):  # the scheduler last: workers say goodbye to it
                 process.terminate()
-            for process in processes:
                 process.wait(30)
