@@ -95,6 +95,11 @@ export class OverviewModel implements IDisposable {
     this._changed.emit();
   }
 
+  clearChosen(): void {
+    this._chosen = [];
+    this._changed.emit();
+  }
+
   isChosen(item: IChosen): boolean {
     return this._chosen.some(each => same(each, item));
   }

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
@@ -29,6 +30,45 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--no-first-run",
 )
+BOT = """
+import time
+
+import blankly
+
+WAIT = 0
+
+
+def price_event(price, symbol, state):
+    time.sleep(WAIT)
+    if not state.variables.get("bought"):
+        state.variables["bought"] = True
+        state.interface.market_order(symbol, side="buy", size=1)
+        print("bought 1")
+
+
+strategy = blankly.Strategy(blankly.CoinbasePro())
+strategy.add_price_event(price_event, "BTC-USD", resolution="1h")
+
+if __name__ == "__main__":
+    if blankly.is_deployed:
+        strategy.start()
+    else:
+        strategy.backtest(to="10d", initial_values={"USD": 1000})
+"""
+PREPARE = """
+from deploy_magics.actions.backtest import backtest
+from deploy_magics.actions.deploy import deploy
+from deploy_magics.actions.login import login
+from deploy_magics.executor.history import RunStore
+
+login()
+data = {"BTC-USD": "prices.csv"}
+for amount in (1000, 2000):
+    backtest("bot.py", name="Bot", data=data, to="10d", initial_values={"USD": amount})
+RunStore().flush()
+backtest("bot.py", name="Bot", data=data, to="10d", on="platform", message="On the server")
+deploy("bot.py", name="Bot", data=data, pace=2, message="First")
+"""
 # generous: the machine may be busy with other tests
 PATIENCE_MS = 90_000
 STARTS = 120.0
@@ -44,6 +84,7 @@ class Lab:
     token: str
     home: Path
     notebooks: Path
+    bot = BOT
 
     def address(self, notebook: str = "") -> str:
         place = f"lab/tree/{notebook}" if notebook else "lab"
@@ -62,6 +103,30 @@ class Lab:
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
+
+    def notebook(self, name: str, *cells: str, outputs: Sequence[dict[str, Any]] = ()) -> str:
+        """Write a notebook; ``outputs`` are those of its last cell."""
+        made: list[dict[str, Any]] = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "source": source,
+                "execution_count": None,
+                "outputs": [],
+            }
+            for number, source in enumerate(cells)
+        ]
+        made[-1]["outputs"] = list(outputs)
+        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        content = {
+            "cells": made,
+            "metadata": {"kernelspec": kernel},
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+        (self.notebooks / name).write_text(json.dumps(content))
+        return name
 
     def write_setting(self, extension: str, plugin: str, text: str) -> None:
         folder = self.home / "config" / "lab" / "user-settings" / extension
@@ -116,6 +181,24 @@ class Screen:
         """Make a cell the active one."""
         cell.locator(".jp-InputPrompt").first.click()
 
+    def buttons(self, region: str) -> list[str]:
+        """What the buttons of a part of the panel say."""
+        part = self.panel.get_by_role("region", name=region)
+        return part.get_by_role("button").all_inner_texts()
+
+    def choose_backtests(self) -> None:
+        """Put the server's backtest and both of this machine into the comparison."""
+        search = self.panel.get_by_role("searchbox")
+        search.fill("backtest succeeded")
+        self.row("Backtest").last.click()
+        self.button("Add to comparison").click()
+        search.fill("")
+        local = self.row("%").filter(has_text="Bot")
+        expect(local).to_have_count(2)
+        for number in range(2):
+            local.nth(number).click()
+            self.button("Add to comparison").click()
+
     def toolbar(self, action: str) -> Locator:
         """Our button of the toolbar above the notebook."""
         return self.page.locator(f"[data-jp-item-name='deploy-magics-{action}'] jp-button")
@@ -149,10 +232,23 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     yield from running_lab(tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab of this module's tests."""
+    """A JupyterLab for all tests that need no clean profile."""
     yield from running_lab(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def prepared(shared_lab: Lab) -> Lab:
+    """There: two backtests on this machine, one on the server, a live run, the same at UbiOps."""
+    rows = ["time,open,high,low,close,volume"]
+    for hour in range(20 * 24):
+        price = 100 + hour % 24
+        rows.append(f"{1_600_000_000 + 3600 * hour},{price},{price},{price},{price},1")
+    (shared_lab.notebooks / "prices.csv").write_text("\n".join(rows))
+    (shared_lab.notebooks / "bot.py").write_text(BOT)
+    shared_lab.python(PREPARE)
+    return shared_lab
 
 
 def running_lab(home: Path) -> Iterator[Lab]:
@@ -179,6 +275,7 @@ def running_lab(home: Path) -> Iterator[Lab]:
             f"--LabApp.extra_labextensions_path={extensions}",
             f"--JupyterNotebookApp.extra_labextensions_path={extensions}",
             "--LabApp.expose_app_in_browser=True",
+            "--JupyterNotebookApp.expose_app_in_browser=True",
         ],
         env=clean_environment(home),
         cwd=notebooks,

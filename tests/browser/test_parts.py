@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,66 +11,25 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-BOT = """
-import time
-
-import blankly
-
-WAIT = 0
-
-
-def price_event(price, symbol, state):
-    time.sleep(WAIT)
-    if not state.variables.get("bought"):
-        state.variables["bought"] = True
-        state.interface.market_order(symbol, side="buy", size=1)
-        print("bought 1")
-
-
-strategy = blankly.Strategy(blankly.CoinbasePro())
-strategy.add_price_event(price_event, "BTC-USD", resolution="1h")
-
-if __name__ == "__main__":
-    if blankly.is_deployed:
-        strategy.start()
-    else:
-        strategy.backtest(to="10d", initial_values={"USD": 1000})
-"""
-PREPARE = """
-from deploy_magics.actions.backtest import backtest
-from deploy_magics.actions.deploy import deploy
+UBIOPS = """
+from deploy_magics.actions import session
 from deploy_magics.actions.login import login
-from deploy_magics.executor.history import RunStore
+from deploy_magics.platforms.ubiops import UbiopsClient
 
-login()
-data = {"BTC-USD": "prices.csv"}
-for amount in (1000, 2000):
-    backtest("bot.py", name="Bot", data=data, to="10d", initial_values={"USD": amount})
-RunStore().flush()
-backtest("bot.py", name="Bot", data=data, to="10d", on="platform", message="On the server")
-deploy("bot.py", name="Bot", data=data, pace=2, message="First")
+url, token = session.address(session.chosen())
+login(url, platform="ubiops", token=token)
+here = UbiopsClient(url, token)
+project = here.projects()[0].name
+here.create_deployment(project, "echo", input_type="plain", output_type="plain")
+for version in ("v1", "v2"):
+    here.create_version(project, "echo", version, environment="python3-11")
+    sent = here.upload(project, "echo", version, "echo.zip")
+    if version == "v1":
+        first = sent.revision
+        here.upload(project, "echo", version, "echo.zip")
+print(first[:8])
 """
-PAYLOAD = """
-import json
-from deploy_magics.actions.payload import result_payload
-from deploy_magics.executor.history import RunStore
-
-store = RunStore()
-print(json.dumps(result_payload(store.get(store.list(model="Bot")[0].id))))
-"""
-
-
-@pytest.fixture(scope="module")
-def prepared(shared_lab: Any) -> Any:
-    """Two backtests on this machine, one on the server, and a live run."""
-    rows = ["time,open,high,low,close,volume"]
-    for hour in range(20 * 24):
-        price = 100 + hour % 24
-        rows.append(f"{1_600_000_000 + 3600 * hour},{price},{price},{price},{price},1")
-    (shared_lab.notebooks / "prices.csv").write_text("\n".join(rows))
-    (shared_lab.notebooks / "bot.py").write_text(BOT)
-    shared_lab.python(PREPARE)
-    return shared_lab
+ECHO = "class Deployment:\n    def request(self, data):\n        return data\n"
 
 
 @pytest.fixture
@@ -77,38 +37,9 @@ def lab(prepared: Any) -> Any:
     return prepared
 
 
-def notebook(lab: Any, name: str, *cells: str, outputs: list[dict[str, Any]] | None = None) -> str:
-    """Write a notebook; ``outputs`` are those of its last cell."""
-    made: list[dict[str, Any]] = [
-        {
-            "cell_type": "code",
-            "id": f"cell-{number}",
-            "metadata": {},
-            "source": source,
-            "execution_count": None,
-            "outputs": [],
-        }
-        for number, source in enumerate(cells)
-    ]
-    made[-1]["outputs"] = outputs or []
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    content = {
-        "cells": made,
-        "metadata": {"kernelspec": kernel},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    (lab.notebooks / name).write_text(json.dumps(content))
-    return name
-
-
 def test_results_are_opened_and_compared(page: Page, screen: Any) -> None:
     screen.open()
-    local = screen.row("%").filter(has_text="Bot")
-    expect(local).to_have_count(2)
-    for number in range(2):
-        local.nth(number).click()
-        screen.button("Add to comparison").click()
+    screen.choose_backtests()
     screen.button("Open result").click()
     tab = page.locator(".dm-Tab:visible")
     expect(tab.get_by_role("heading", name="Bot")).to_be_visible()
@@ -117,10 +48,15 @@ def test_results_are_opened_and_compared(page: Page, screen: Any) -> None:
     screen.shot("result")
 
     screen.button("Compare").click()
-    expect(tab.get_by_role("heading", name="2 backtests side by side")).to_be_visible()
-    expect(tab.get_by_role("columnheader", name="1. Bot")).to_be_visible()
-    expect(tab.get_by_role("columnheader", name="2. Bot")).to_be_visible()
-    expect(tab.get_by_role("rowheader", name="Return (%)", exact=True)).to_be_visible()
+    expect(tab.get_by_role("heading", name="3 backtests side by side")).to_be_visible()
+    expect(tab.locator("canvas").first).to_be_visible()
+    expect(tab.get_by_role("columnheader", name="Δ Bot")).to_have_count(2)
+    metrics = tab.get_by_role("region", name="Metrics")
+    expect(metrics.get_by_role("rowheader", name="Return (%)", exact=True)).to_be_visible()
+    # the same magnitudes that %backtests has: 1000 and 2000 at the start, here and on the server
+    differs = tab.get_by_role("region", name="What differs")
+    expect(differs.get_by_role("row").filter(has_text="where")).to_contain_text("platform")
+    expect(differs.get_by_role("row").filter(has_text="initial_values.USD")).to_contain_text("2000")
     screen.shot("compare")
 
 
@@ -134,10 +70,39 @@ def test_a_result_of_the_server_has_its_orders_on_its_prices(page: Page, screen:
     expect(tab.get_by_role("cell", name="BTC-USD")).to_be_visible()
 
 
+def test_ubiops_has_its_own_buttons(page: Page, lab: Any, screen: Any) -> None:
+    with zipfile.ZipFile(lab.notebooks / "echo.zip", "w") as package:
+        package.writestr("echo/deployment.py", ECHO)
+    first = lab.python(UBIOPS).strip()
+    screen.open()
+    screen.panel.get_by_role("searchbox").fill("ubiops echo")
+    screen.select("v1")
+    revisions = screen.panel.get_by_role("list", name="Revisions").get_by_role("listitem")
+    expect(revisions).to_have_count(2)
+    expect(revisions.first).to_contain_text("serves")
+    # on UbiOps nothing is started, stopped or rolled back as a version
+    assert set(screen.buttons("Selected")) == {"Activity", "Serve again"}
+    screen.button(f"Serve revision {first} again").click()
+    expect(revisions).to_have_count(3)
+    expect(revisions.first).to_contain_text("serves")
+
+    screen.select("v2")
+    screen.button("Make default").click()
+    expect(screen.row("v2")).to_contain_text("default")
+    screen.button("Activity").click()
+    expect(page.get_by_role("log")).to_contain_text("echo")
+    screen.shot("ubiops")
+
+    screen.panel.get_by_role("searchbox").fill("")
+    account = screen.row("127.0.0.1").first
+    account.click()
+    screen.button("Sign out").click()
+    expect(account).to_have_count(0)
+
+
 def test_a_cell_is_marked_for_the_model(page: Page, lab: Any, screen: Any) -> None:
     told = "print([sorted(cell.tags) for cell in current().log.cells])"
-    name = notebook(
-        lab,
+    name = lab.notebook(
         "marks.ipynb",
         "%load_ext deploy_magics\nfrom deploy_magics.actions.workspace import current",
         "WINDOW = 48",
@@ -177,9 +142,9 @@ def await_file(page: Page, path: Path, fits: Callable[[str], bool]) -> str:
 
 
 def test_a_backtest_is_stopped_from_the_status_bar(page: Page, lab: Any, screen: Any) -> None:
-    slow = BOT.replace("WAIT = 0", "WAIT = 0.5")
+    slow = lab.bot.replace("WAIT = 0", "WAIT = 0.5")
     strategy = f'%%backtest --name Slow --data "BTC-USD=prices.csv"\n{slow}'
-    name = notebook(lab, "slow.ipynb", "%load_ext deploy_magics", strategy)
+    name = lab.notebook("slow.ipynb", "%load_ext deploy_magics", strategy)
     screen.open(name)
     screen.await_kernel()
     screen.command("notebook:run-all-cells")
@@ -193,48 +158,8 @@ def test_a_backtest_is_stopped_from_the_status_bar(page: Page, lab: Any, screen:
     screen.await_kernel()
 
 
-def test_the_widget_draws_without_the_panel(page: Page, lab: Any, screen: Any) -> None:
-    """By anywidget, as in Notebook and VS Code."""
-    view = "application/vnd.jupyter.widget-view+json"
-    show = f"""
-from IPython.display import display
-from deploy_magics.executor.history import RunStore
-from deploy_magics.widgets.result import ResultWidget
-
-store = RunStore()
-widget = ResultWidget(*[store.get(run.id) for run in store.list(model="Bot", limit=2)])
-display({{"{view}": widget._repr_mimebundle_()[0]["{view}"]}}, raw=True)
-"""
-    screen.open(notebook(lab, "widget.ipynb", show))
-    screen.await_kernel()
-    screen.command("notebook:run-all-cells")
-    expect(page.get_by_role("heading", name="backtests side by side")).to_be_visible()
-    expect(page.locator(".jp-OutputArea .dm-Result canvas").first).to_be_visible()
-    expect(page.locator(".dm-Output")).to_have_count(0)
-
-
-def test_a_saved_result_is_drawn_without_a_kernel(page: Page, lab: Any, screen: Any) -> None:
-    result = {"results": [json.loads(lab.python(PAYLOAD))]}
-    data = {"application/vnd.deploy-magics.result+json": result, "text/html": "static"}
-    output = {"output_type": "display_data", "metadata": {}, "data": data}
-    screen.open(notebook(lab, "saved.ipynb", "1", outputs=[output]))
-    expect(page.locator(".dm-Output").get_by_role("heading", name="Bot")).to_be_visible()
-    expect(page.locator(".dm-Output canvas").first).to_be_visible()
-
-
-def test_notebook_7_has_the_buttons_and_draws_results(page: Page, lab: Any, screen: Any) -> None:
-    result = {"results": [json.loads(lab.python(PAYLOAD))]}
-    data = {"application/vnd.deploy-magics.result+json": result}
-    output = {"output_type": "display_data", "metadata": {}, "data": data}
-    name = notebook(lab, "seven.ipynb", "x = 1", outputs=[output])
-    page.goto(f"{lab.url}notebooks/{name}?token={lab.token}")
-    expect(page.locator(".dm-Output canvas").first).to_be_visible()
-    screen.toolbar("backtest").click()
-    expect(page.get_by_role("dialog")).to_contain_text("%%backtest")
-
-
 def test_commands_are_in_the_palette_and_on_keys(page: Page, lab: Any, screen: Any) -> None:
-    screen.open(notebook(lab, "keys.ipynb", "x = 1"))
+    screen.open(lab.notebook("keys.ipynb", "x = 1"))
     screen.await_kernel()
     screen.edge(screen.cell("x = 1"))
     page.keyboard.press("Alt+Shift+KeyB")
@@ -266,28 +191,3 @@ def test_the_settings_name_the_server(page: Page, lab: Any, screen: Any) -> None
         expect(screen.panel.get_by_role("alert")).to_contain_text("does not take this token")
     finally:
         lab.write_setting("deploy-magics", "panel", "{}")
-
-
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_axe_finds_nothing_to_complain_about(page: Page, lab: Any, screen: Any, theme: str) -> None:
-    lab.write_setting("@jupyterlab/apputils-extension", "themes", json.dumps({"theme": theme}))
-    screen.open(notebook(lab, "axe.ipynb", "x = 1"))
-    screen.await_kernel()
-    screen.select("Live run")
-    screen.button("Logs").click()
-    expect(page.get_by_role("log")).to_contain_text("bought 1")
-    screen.axe("#deploy-magics-panel", ".dm-Logs")
-    screen.row("%").filter(has_text="Bot").first.dblclick()
-    expect(page.locator(".dm-Tab:visible canvas").first).to_be_visible()
-    screen.axe(".dm-Tab:has(.dm-Chart)")
-    screen.shot(f"axe-{theme.split()[-1].lower()}")
-    screen.row("This machine").first.click()
-    screen.button("Sign in to another server").click()
-    screen.button("New project").click()
-    screen.axe("#deploy-magics-panel")
-    page.get_by_role("tab", name="axe.ipynb").click()
-    screen.edge(screen.cell("x = 1"))
-    screen.toolbar("backtest").click()
-    expect(page.get_by_role("dialog")).to_contain_text("%%backtest")
-    screen.axe(".dm-OptionsForm")
-    screen.shot(f"dialog-{theme.split()[-1].lower()}")

@@ -47,7 +47,7 @@ def create_a_project(screen: Any) -> None:
 
 
 def backtest_by_button(page: Page, screen: Any) -> None:
-    screen.button("open an example").click()
+    screen.button("Open an example notebook").click()
     screen.await_kernel()
     strategy = screen.cell("def price_event")
     screen.edge(strategy)

@@ -154,6 +154,8 @@ describe('the panel', () => {
     expect(actions.openResult).toHaveBeenCalledWith('embedded', 'b');
     await press('Compare');
     expect(actions.compare).toHaveBeenCalled();
+    await press('Clear');
+    expect(model.chosen).toEqual([]);
   });
 
   it('is a tree that the keyboard walks', async () => {

@@ -148,6 +148,9 @@ function CompareBar({ model, actions }: Pick<IPanelProps, 'model' | 'actions'>):
   return (
     <div className="dm-CompareBar">
       <span>{count === 1 ? '1 backtest: add another' : `${count} backtests`}</span>
+      <button className="jp-mod-styled" onClick={() => model.clearChosen()}>
+        Clear
+      </button>
       <button
         className="jp-mod-styled jp-mod-accept"
         disabled={count < 2}
