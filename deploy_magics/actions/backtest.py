@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -180,7 +181,7 @@ def run_here(job: Job) -> BacktestResult:
     store = RunStore()
     known = None if job.fresh else store.find(key)
     if known is not None:
-        return known.cached()
+        return answered(job, known)
     try:
         place = Path(tempfile.mkdtemp(prefix="deploy_magics-"))
     except OSError as error:
@@ -203,6 +204,13 @@ def run_here(job: Job) -> BacktestResult:
     return kept(job, result, key)
 
 
+def answered(job: Job, known: BacktestResult) -> BacktestResult:
+    """A result of before, with what is to be said of the prices that were given now."""
+    about_prices = tuple(f"{symbol}: " for symbol in known.data_digests)
+    notes = [note for note in known.notes if not note.startswith(about_prices)]
+    return replace(known.cached(), notes=(*notes, *(job.prices.notes if job.prices else ())))
+
+
 def kept(job: Job, result: BacktestResult, key: str) -> BacktestResult:
     """Store a result, and settle the model's requirements by what its run imported."""
     from ..executor.history import RunStore
@@ -223,6 +231,11 @@ def environment_of(job: Job) -> Environment:
     from ..executor.environment import ensure_environment, kernel_environment
 
     if job.env == "kernel":
+        if find_spec("blankly") is None:
+            raise UsageError(
+                "The kernel's own Python holds no blankly.",
+                "Install it there (%pip install --pre blankly 'numpy<2'), or leave out --env.",
+            )
         return kernel_environment()
     with progress(None, "The model's Python") as line:
         found = ensure_environment(

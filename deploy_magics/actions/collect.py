@@ -38,6 +38,8 @@ def collect(
         requirements: lines, or one file, in place of what the imports say.
         warn: show what the model's maker should read before it is shipped.
     """
+    if python and not re.fullmatch(r"3\.\d{1,2}(\.\d+)?", python):
+        raise UsageError(f"--python cannot be {python!r}.", "Say a version, like 3.11.")
     if source is not None and cell is not None:
         raise UsageError("A cell and a path are two models.", "Use one % to run what is at a path.")
     packing = Packing(name, tuple(include), only, tuple(requirements), python)

@@ -49,7 +49,7 @@ class Watch:
     ) -> None:
         self._ended.set()
         self._printer.join(5)
-        self._prints.last(str(getattr(error, "traceback", "")))
+        self._prints.last(getattr(error, "traceback", "") or getattr(error, "message", ""))
         if kind is None:
             self._progress.finish(text=self._summary())
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ from deploy_magics.executor.stream import EventReader, read_log
 
 MAX_LOG = 100_000
 """Characters of the log that an error carries, the last ones."""
+
+NO_PRICES = re.compile(r"Keys\.json file|'NoneType' object has no attribute 'data'")
+"""What the library says of an exchange without keys, and of a keyless one without prices."""
 
 LIMIT_TEXTS = {
     "time": "The run met its limit of {seconds:g} seconds.",
@@ -73,6 +77,19 @@ def _raised(event: Mapping[str, Any]) -> ModelFailedError:
     return ModelFailedError(
         f"The model raised {event['message']}{place}.", traceback=event["traceback"]
     )
+
+
+def said_without_prices(error: RunError) -> RunError:
+    """What a run that was given no prices fell over, where it is that."""
+    if not (isinstance(error, ModelFailedError) and NO_PRICES.search(str(error))):
+        return error
+    told = ModelFailedError(
+        "The model was given no prices.",
+        "Give them with --data SYMBOL=file; the exchange is only asked with a keys.json of yours.",
+        traceback=error.traceback,
+    )
+    told.logs = error.logs
+    return told
 
 
 def without_result() -> ModelFailedError:

@@ -20,6 +20,7 @@ from deploy_magics.executor.data import PriceSet
 from deploy_magics.executor.endings import (
     error_of,
     not_started,
+    said_without_prices,
     whole_log,
     with_logs,
     without_result,
@@ -118,7 +119,8 @@ class LocalRun:
         if exit is None:
             raise TimeoutError(f"The run {self.id} is not over yet.")
         if exit["reason"] != "ended":
-            raise error_of(self.folder, exit, self.limits)
+            error = error_of(self.folder, exit, self.limits)
+            raise said_without_prices(error) if self._prices is None else error
         if not (self.folder / "result.json").exists():
             raise with_logs(self.folder, without_result())
         return BacktestResult.from_run_folder(

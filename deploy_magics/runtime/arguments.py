@@ -2,6 +2,9 @@
 
 import datetime
 
+from .failures import date
+from .tracebacks import Explained
+
 SILENT = {
     "GUI_output": False,
     "show_progress_during_backtest": False,
@@ -31,6 +34,7 @@ class Arguments:
             start_date = given.get("start_date", start_date)
             end_date = given.get("end_date", end_date)
         start_date, end_date, to = self.span(to, start_date, end_date)
+        self._check(start_date, end_date)
         settings = dict(settings or {})
         settings.update(given.get("settings") or {})
         for name in ("maker_fee", "taker_fee"):
@@ -51,6 +55,15 @@ class Arguments:
             "initial_values": values,
             "settings": settings,
         }
+
+    def _check(self, start, end):
+        """Nothing lies in between: the library would speak of caches and downloads."""
+        if self.prices and not (start < self.prices.end and end > self.prices.first):
+            known = date(self.prices.first), date(self.prices.end)
+            raise Explained(
+                "The prices go from %s to %s: none lie between %s and %s."
+                % (known + (date(start), date(end)))
+            )
 
     def span(self, to, start_date, end_date):
         """(start, end, to). With given prices, ``to`` counts back from their end, and what is not

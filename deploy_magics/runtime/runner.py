@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import types
+import warnings
 
 from . import blankly_external
 from .events import Events
@@ -99,6 +100,8 @@ def work(run):
 def import_library():
     """The library, with our reporter in the seam that it has for one."""
     sys.modules.setdefault("blankly_external", blankly_external)
+    # what the library's authors should hear of newer packages is nothing to its users
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"blankly\.")
     try:
         import blankly
     except ModuleNotFoundError as error:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from deploy_magics.errors import DeployMagicsError
@@ -95,7 +96,37 @@ def test_the_kernels_own_python_where_it_lacks_the_library(models: Path, shell: 
     with pytest.raises(DeployMagicsError) as caught:
         shell.run_cell(f"%backtest bot --env kernel --data EUR-USD={DATA}")
     shown = "\n".join(caught.value._render_traceback_())
-    assert "blankly" in shown
+    assert "holds no blankly" in shown and "%pip install" in shown
+
+
+def test_what_is_said_of_prices_is_said_of_those_that_were_given_now(
+    models: Path, shell: Any
+) -> None:
+    prices = pd.read_csv(DATA).head(400)
+    shell.user_ns["tidy"], shell.user_ns["mixed"] = prices, prices.iloc[::-1]
+    first = shell.run_cell("%backtest bot --to 1M --data EUR-USD=tidy")
+    second = shell.run_cell("%backtest bot --to 1M --data EUR-USD=mixed")
+    third = shell.run_cell("%backtest bot --to 1M --data EUR-USD=tidy")
+    assert second.from_cache and third.from_cache
+    assert not any("sorted" in note for note in first.notes + third.notes)
+    assert any("sorted" in note for note in second.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--data EUR-USD={data} --start-date 2019-06-01", "prices go from 2017-04-19"),
+        ("--to 1M", "no prices. Give them with --data"),
+        ("--data EUR-USD={data} --python 2.7", "--python cannot be '2.7'"),
+    ],
+)
+def test_what_cannot_be_is_said_as_the_user_would(
+    models: Path, shell: Any, options: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(DeployMagicsError, match=said):
+        shell.run_cell(f"%backtest bot.py {options.format(data=DATA)}")
+    shown = capsys.readouterr()
+    assert (shown.out + shown.err).count(said) == 1
 
 
 def test_the_cell_runs_in_the_kernel_too_when_asked(models: Path, shell: Any) -> None:
