@@ -19,7 +19,8 @@ NO_LIVE_FUTURES = (
 def install(prices, fees=None, opened=None, values=None):
     """Replaces the construction of every exchange.
 
-    ``fees``: (maker, taker), default nothing. ``opened``: called with each spot account.
+    ``fees``: (maker, taker), default nothing. ``opened``: called with each spot account
+    and what it begins with.
     ``values``: what the spot accounts begin with, by asset, whatever the model says.
     """
     import blankly
@@ -78,7 +79,7 @@ def _replace_spot(kind, prices, fees, opened=None, given=None):
         self.interface = PaperTradeInterface(self.calls, values)
         if opened is not None:
             self.interface.full_prices = prices  # the names of the products, for the library
-            opened(self.interface)
+            opened(self.interface, values)
         blankly.reporter.export_used_exchange(exchange_type)
 
     def get_asset_state(self, symbol):

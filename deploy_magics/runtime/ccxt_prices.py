@@ -48,6 +48,11 @@ class CcxtPrices:
     def symbols(self):
         return list(dict.fromkeys(self._named + list(self._used)))
 
+    def use(self, symbol):
+        """What is asked for is traded too, whether or not an event is about it."""
+        if symbol not in self._used:
+            self._used.append(symbol)
+
     @property
     def assets(self):
         found = []
@@ -69,17 +74,22 @@ class CcxtPrices:
         }
 
     def price(self, symbol, column="close"):
+        self.use(symbol)
         with self._lock:
             known = self._fresh.get(symbol)
             if known is not None and time.monotonic() - known[1] < FRESH_SECONDS:
                 return known[0]
             ticker = self.exchange.fetch_ticker(self.pair(symbol))
-            price = float(ticker.get("last") or ticker.get("close"))
+            price = ticker.get("last") or ticker.get("close")
+            if not price:
+                raise LookupError("%s has no price of %s now." % (self.exchange.name, symbol))
+            price = float(price)
             self._fresh[symbol] = price, time.monotonic()
             return price
 
     def between(self, symbol, start, stop, resolution):
         """A frame of the bars that open in [start, stop]; longer ones are made of shorter ones."""
+        self.use(symbol)
         resolution = int(resolution)
         step, name = self._timeframe(resolution)
         rows = self._bars(self.pair(symbol), name, step, start, stop + resolution - step)

@@ -163,8 +163,9 @@ class Paper(Telling):
         self.accounts = []
         self.state = AccountState(os.path.join(run.folder, "state.json"))
 
-    def open(self, interface):
-        """An account begins with what it held when the last attempt ended."""
+    def open(self, interface, values):
+        """An account begins with what it held when the last attempt ended, else with ``values``."""
+        grow(interface.local_account, values, self.prices)
         self.state.restore(len(self.accounts), interface)
         self.accounts.append(interface)
 
@@ -189,6 +190,27 @@ class Paper(Telling):
             for asset, amount in held.items():
                 values[asset] = values.get(asset, 0.0) + amount
         self.tell_account(values, worth)
+
+
+def grow(account, values, prices):
+    """From now on a paper account has ``values``, and every asset of the symbols that are used."""
+    from blankly.utils.utils import AttributeDict
+
+    class Growing(type(account)):
+        @property
+        def local_account(self):
+            kept = self.__dict__["local_account"]
+            for asset in prices.assets:
+                kept.setdefault(asset, AttributeDict(available=0.0, hold=0.0))
+            return kept
+
+        @local_account.setter
+        def local_account(self, accounts):
+            self.__dict__["local_account"] = accounts
+
+    account.__class__ = Growing
+    for asset, amount in values.items():
+        account.local_account[asset] = AttributeDict(available=float(amount), hold=0.0)
 
 
 def value_of(held, prices):

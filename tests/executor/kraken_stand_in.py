@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-PAIR = "XXBTZUSD"
+PAIR, OTHER = "XXBTZUSD", "XETHZUSD"
 
 
 def asset(name: str) -> dict[str, Any]:
@@ -30,6 +30,7 @@ MARKET = {
     "fee_volume_currency": "ZUSD", "margin_call": 80, "margin_stop": 40, "ordermin": "0.0001",
     "costmin": "0.5", "tick_size": "0.1", "status": "online",
 }  # fmt: skip
+ETHER = {"altname": "ETHUSD", "wsname": "ETH/USD", "base": "XETH"}
 
 
 class StandIn(ThreadingHTTPServer):
@@ -57,16 +58,16 @@ class StandIn(ThreadingHTTPServer):
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         name = path.rsplit("/", 1)[1]
         if name == "Assets":
-            return {"XXBT": asset("XBT"), "ZUSD": asset("USD")}
+            return {"XXBT": asset("XBT"), "XETH": asset("ETH"), "ZUSD": asset("USD")}
         if name == "AssetPairs":
-            return {PAIR: MARKET}
+            return {PAIR: MARKET, OTHER: {**MARKET, **ETHER}}
         if name == "Ticker":
             self.tickers += 1
             price = f"{1000 + self.tickers:.1f}"
             pair = [price, "1", "1.000"]
             two = [price, price]
-            return {PAIR: {"a": pair, "b": pair, "c": pair[:2], "v": two, "p": two, "t": [1, 1],
-                           "l": two, "h": two, "o": price}}  # fmt: skip
+            told = {"a": pair, "b": pair, "c": pair[:2], "t": [1, 1], "o": price}
+            return {query["pair"][0]: {**told, **dict.fromkeys("vplh", two)}}
         if name == "OHLC":
             minutes = int(query["interval"][0])
             now = int(time.time()) // 60 // minutes * 60 * minutes
@@ -75,7 +76,7 @@ class StandIn(ThreadingHTTPServer):
                 for back in range(99, -1, -1)
             ]
             since = int(float(query.get("since", ["0"])[0]))
-            return {PAIR: [row for row in rows if row[0] > since], "last": now}
+            return {query["pair"][0]: [row for row in rows if row[0] > since], "last": now}
         return {}
 
 

@@ -116,6 +116,36 @@ def test_paper_on_live_prices(start: Callable[..., LiveRun], tmp_path: Path) -> 
         exchange.close()
 
 
+BESIDE = """
+import blankly
+
+def price_event(price, symbol, state):
+    if not state.variables.get("sent"):
+        state.variables.sent = True
+        state.interface.market_order("ETH-USD", "buy", 1)
+
+exchange = blankly.EXCHANGE()
+print("begins", exchange.interface.account.USD.available, flush=True)
+strategy = blankly.Strategy(exchange)
+strategy.add_price_event(price_event, "BTC-USD", 1)
+"""
+
+
+@pytest.mark.parametrize("kind", ["Binance", "KeylessExchange"])
+def test_what_no_event_is_about_is_traded_too(start: Callable[..., LiveRun], kind: str) -> None:
+    exchange = kraken.StandIn()
+    feed = {"kind": "ccxt", "exchange": "kraken", "url": exchange.url, "watch": 0.3}
+    try:
+        source = BESIDE.replace("EXCHANGE", kind)
+        run = start(source, feed=feed, args={"initial_values": {"USD": 5000}})
+        until(lambda: run.account and run.account["values"].get("ETH") == 0.996, run)
+        assert run.account is not None
+        assert run.account["value"] == pytest.approx(5000, abs=50)
+        assert "begins 5000" in run.logs()[0]
+    finally:
+        exchange.close()
+
+
 def test_an_exchange_that_nobody_knows_is_named(start: Callable[..., LiveRun]) -> None:
     run = start(TRADES, feed={"kind": "ccxt", "exchange": "krakn"})
     assert run.wait(LONG)
