@@ -162,8 +162,13 @@ def test_commands_are_in_the_palette_and_on_keys(page: Page, lab: Any, screen: A
     screen.open(lab.notebook("keys.ipynb", "x = 1"))
     screen.await_kernel()
     screen.edge(screen.cell("x = 1"))
-    page.keyboard.press("Alt+Shift+KeyB")
+    page.keyboard.press("Alt+Shift+KeyD")
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("%%deploy")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".jp-Notebook")).not_to_contain_text("deploy")
+    page.keyboard.press("Alt+Shift+KeyB")
     expect(dialog).to_contain_text("%%backtest")
     dialog.get_by_text("More options").click()
     dialog.get_by_label("Engine", exact=True).select_option("plain")
@@ -174,6 +179,19 @@ def test_commands_are_in_the_palette_and_on_keys(page: Page, lab: Any, screen: A
     palette = page.locator(".lm-CommandPalette-content")
     for label in ("Backtest This Cell…", "Deploy This Cell…", "New Project…", "Refresh Projects"):
         expect(palette.get_by_text(label)).to_be_visible()
+    palette.get_by_text("New Project…").click()
+    dialog.get_by_role("textbox").fill("By the palette")
+    dialog.get_by_role("button", name="Ok").click()
+    expect(screen.row("By the palette")).to_have_count(1)
+
+
+def test_the_launcher_leads_to_the_example_and_the_panel(page: Page, screen: Any) -> None:
+    page.goto(screen.lab.address())
+    cards = page.locator(".jp-LauncherCard")
+    cards.filter(has_text="Projects, Versions, Runs").click()
+    expect(screen.panel).to_be_visible()
+    cards.filter(has_text="Example Strategy").click()
+    expect(screen.cell("def price_event")).to_contain_text("%%backtest")
 
 
 def test_the_settings_name_the_server(page: Page, lab: Any, screen: Any) -> None:

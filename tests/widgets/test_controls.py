@@ -14,7 +14,7 @@ from deploy_magics.actions.login import SignedIn
 from deploy_magics.actions.projects import projects
 from deploy_magics.errors import NotSignedInError
 from deploy_magics.platforms import ubiops_types
-from deploy_magics.platforms.blankly_types import Run
+from deploy_magics.platforms.blankly_types import Project, Run
 from deploy_magics.widgets import login as login_module
 from deploy_magics.widgets.login import LoginWidget
 from deploy_magics.widgets.projects import ProjectsWidget
@@ -81,6 +81,13 @@ def test_projects_lead_to_models_and_versions(platform: Any) -> None:
     widget.project.value = "p2"
     assert widget.version.options == ()
     assert widget.buttons.children == ()
+
+
+def test_projects_are_asked_for_again_by_button(platform: Any) -> None:
+    widget = ProjectsWidget(platform=lambda: platform)
+    platform.projects = lambda: [Project("p3", "New")]
+    widget.refresh_button.click()
+    assert [name for name, _ in widget.project.options] == ["New"]
 
 
 class Ubiops:

@@ -15,6 +15,9 @@ describe('the panel and its accounts', () => {
     const overview = jest.fn().mockRejectedValue(new Error('Install deploy_magics'));
     await show(fakeApi({ overview }));
     expect(box.querySelector('[role=alert]')?.textContent).toBe('Install deploy_magics');
+    const before = overview.mock.calls.length;
+    await press('Try again');
+    expect(overview).toHaveBeenCalledTimes(before + 1);
   });
 
   it('shows the first steps when nothing is deployed', async () => {
@@ -81,7 +84,12 @@ describe('the panel and its accounts', () => {
     expect(box.querySelector('form')).toBeNull();
     await press('Stop the server');
     expect(api.signOut).toHaveBeenCalledWith('embedded');
+    const before = api.overview.mock.calls.length;
     await press('Refresh');
+    expect(api.overview).toHaveBeenCalledTimes(before + 1);
+    await press('New project');
+    await press('Cancel');
+    expect(box.querySelector('form')).toBeNull();
     await press('New project');
     await fill('form input', 'Mine');
     await press('Create project');

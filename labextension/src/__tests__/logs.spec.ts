@@ -39,6 +39,25 @@ describe('LogsTab', () => {
     tab.dispose();
   });
 
+  it('goes to the end only while it is followed', async () => {
+    const parts: ILogs[] = [{ text: 'one\n', offset: 4, state: 'running' }];
+    const waiting: ((logs: ILogs) => void)[] = [];
+    const read = async () => parts.shift() ?? new Promise<ILogs>(go => waiting.push(go));
+    const tab = attached(new LogsTab(source(read)));
+    await text(tab, 'one\n');
+    const pre = tab.node.querySelector('pre') as HTMLElement;
+    Object.defineProperty(pre, 'scrollHeight', { value: 100 });
+    waiting[0]({ text: 'two\n', offset: 8, state: 'running' });
+    await text(tab, 'one\ntwo\n');
+    expect(pre.scrollTop).toBe(100);
+    tab.node.querySelector<HTMLElement>('input[type=checkbox]')?.click();
+    pre.scrollTop = 0;
+    waiting[1]({ text: 'three\n', offset: 14, state: 'running' });
+    await text(tab, 'one\ntwo\nthree\n');
+    expect(pre.scrollTop).toBe(0);
+    tab.dispose();
+  });
+
   it('says that a run is gone, and asks no more', async () => {
     const logs = jest.fn().mockRejectedValue(new RequestError('There is no such run.', 404));
     const tab = attached(new LogsTab(source(logs)));

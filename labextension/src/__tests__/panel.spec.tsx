@@ -158,6 +158,14 @@ describe('the panel', () => {
     expect(model.chosen).toEqual([]);
   });
 
+  it('folds a branch at its caret', async () => {
+    await show(fakeApi());
+    const rows = () => box.querySelectorAll('[role=treeitem]').length;
+    const before = rows();
+    await act(async () => box.querySelector<HTMLElement>('.dm-Caret')?.click());
+    expect([before, rows()]).toEqual([6, 1]);
+  });
+
   it('is a tree that the keyboard walks', async () => {
     const { model, actions } = await show(fakeApi());
     const key = (name: string) =>
