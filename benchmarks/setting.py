@@ -21,6 +21,7 @@ LIBRARY = ("blankly==1.18.25b0", "numpy<2")
 PEER_PYTHON = "3.11"
 BESIDE = {"backtrader": ("pandas",)}  # what its users read their prices with
 CUT = "# ---- below"
+RESULT = "application/vnd.deploy-magics.result+json"  # what JupyterLab draws a backtest from
 PATIENCE = 600  # seconds that a cell may be silent
 
 
@@ -120,9 +121,9 @@ class Notebook:
         self._client.stop_channels()
         self._manager.shutdown_kernel()
 
-    def run(self, cell: str) -> float | None:
-        """Seconds from sending a cell until its value came, as a front end shows it; what its
-        cell raises rises."""
+    def run(self, cell: str) -> tuple[float, float]:
+        """Seconds from sending a cell until its result can be shown, and until the kernel is free
+        again; what the cell raises rises."""
         began = time.perf_counter()
         asked = self._client.execute(cell)
         shown = None
@@ -131,12 +132,13 @@ class Notebook:
             if message["parent_header"].get("msg_id") != asked:
                 continue
             kind, content = message["msg_type"], message["content"]
-            if kind == "execute_result":
+            if kind in ("execute_result", "display_data") and RESULT in content["data"]:
                 shown = time.perf_counter() - began
             elif kind == "error":
                 raise RuntimeError("\n".join(content["traceback"]))
             elif kind == "status" and content["execution_state"] == "idle":
-                return shown
+                free = time.perf_counter() - began
+                return shown or free, free
 
     def result(self) -> Any:
         """The newest backtest's."""

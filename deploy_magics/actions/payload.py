@@ -130,6 +130,8 @@ def subtitle(result: BacktestResult) -> str:
 
 def line(series: pd.Series, points: int = POINTS) -> list[dict[str, float]]:
     """A series as points with ascending whole seconds, thinned; gaps and NaN are left out."""
+    from ..executor.thin import thinned
+
     times = series.index.to_numpy("datetime64[s]").astype(np.int64)
     values = series.to_numpy(dtype=float)
     keep = np.isfinite(values)
@@ -137,22 +139,7 @@ def line(series: pd.Series, points: int = POINTS) -> list[dict[str, float]]:
     if len(times):
         last_of_second = np.append(np.diff(times) > 0, True)
         times, values = times[last_of_second], values[last_of_second]
-    chosen = thinned(values, points)
-    return [{"time": int(times[at]), "value": float(values[at])} for at in chosen]
-
-
-def thinned(values: np.ndarray, points: int) -> np.ndarray:
-    """Places of at most about ``points`` values: first, last, and each stretch's extremes."""
-    count = len(values)
-    if count <= points:
-        return np.arange(count)
-    stretches = np.array_split(np.arange(count), max(1, points // 2 - 1))
-    places = {0, count - 1}
-    for stretch in stretches:
-        part = values[stretch]
-        places.add(int(stretch[part.argmin()]))
-        places.add(int(stretch[part.argmax()]))
-    return np.array(sorted(places))
+    return [{"time": int(times[at]), "value": float(values[at])} for at in thinned(values, points)]
 
 
 def _orders(result: BacktestResult) -> list[dict[str, Any]]:

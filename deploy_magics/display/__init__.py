@@ -2,8 +2,9 @@
 
 from .ask import can_answer, confirm, secret
 from .progress import Progress, progress
-from .surface import announce, mode, shell, show, use_widget
+from .surface import announce, mode, shell, show
 from .table import Note, Table, escape, when
+from .widgets import use_widget
 
 __all__ = [
     "Note",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 Mode = Literal["widget", "text", "silent"]
 MODES: tuple[Mode, ...] = ("widget", "text", "silent")
 CHANNEL = "deploy_magics"
-_factories: dict[str, Callable[[Any], Any]] = {}
 
 
 def shell() -> Any:
@@ -40,43 +38,6 @@ def show(thing: Any) -> None:
     from IPython.display import display
 
     display(thing)
-
-
-def use_widget(kind: str, factory: Callable[[Any], Any]) -> None:
-    """Show every object of a type by the widget that ``factory`` makes of it, in notebooks.
-
-    Args:
-        kind: ``module:Class`` of what is shown; imported by nobody for this.
-        factory: makes the widget; what the object says of itself as text and HTML stays beside
-            it, for saved notebooks and for front ends without widgets.
-    """
-    _factories[kind] = factory
-    running = shell()
-    if running is None:
-        return
-    module, _, name = kind.partition(":")
-    formatter = running.display_formatter.mimebundle_formatter
-    formatter.for_type_by_name(module, name, _bundle_by(factory))
-
-
-def _bundle_by(factory: Callable[[Any], Any]) -> Callable[..., Any]:
-    def bundle(thing: Any, **_: Any) -> Any:
-        if mode() != "widget":
-            return None
-        try:
-            made = factory(thing)._repr_mimebundle_()
-        except Exception as error:  # the result is there; only its widget is not
-            warnings.warn(f"{type(thing).__name__} has no widget: {error!r}", stacklevel=2)
-            return None
-        data, metadata = made if isinstance(made, tuple) else (made, {})
-        data = dict(data or {})
-        data["text/plain"] = repr(thing)
-        as_html = getattr(thing, "_repr_html_", None)
-        if as_html is not None:
-            data.setdefault("text/html", as_html())
-        return data, metadata
-
-    return bundle
 
 
 def announce(kind: str, payload: Mapping[str, Any]) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-# what is shown by which widget: "module:Class" on both sides, imported when it is needed
+# what is shown by which widget: "module:Class" on both sides, imported when it is needed; and what
+# is shown at once, where the widget's picture takes its time
 SHOWN = {
-    "deploy_magics.executor.result:BacktestResult": "result:result_widget",
-    "deploy_magics.executor.compare:Comparison": "result:result_widget",
-    "deploy_magics.actions.deployment:Deployment": "run:deployment_widget",
-    "deploy_magics.actions.projects:Projects": "projects:ProjectsWidget",
+    "deploy_magics.executor.result:BacktestResult": ("result:result_widget", "result:at_once"),
+    "deploy_magics.executor.compare:Comparison": ("result:result_widget", "result:at_once"),
+    "deploy_magics.actions.deployment:Deployment": ("run:deployment_widget", None),
+    "deploy_magics.actions.projects:Projects": ("projects:ProjectsWidget", None),
 }
 
 
@@ -21,8 +22,8 @@ def register() -> None:
     """Show the actions' results by their widgets in notebooks."""
     from ..display import use_widget
 
-    for kind, widget in SHOWN.items():
-        use_widget(kind, _later(widget))
+    for kind, (widget, at_once) in SHOWN.items():
+        use_widget(kind, _later(widget), _later(at_once) if at_once else None)
 
 
 def _later(place: str) -> Any:

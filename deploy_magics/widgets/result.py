@@ -36,7 +36,12 @@ class ResultWidget(anywidget.AnyWidget):
         if made is None:
             return None
         data, metadata = made
-        return {**data, MIME: payload(self._thing, points=POINTS_KEPT)}, metadata
+        return {**data, **at_once(self._thing)}, metadata
+
+
+def at_once(shown: Any) -> dict[str, Any]:
+    """What the JupyterLab extension draws, before there is a widget and in a saved notebook."""
+    return {MIME: payload(shown, points=POINTS_KEPT)}
 
 
 def payload(shown: Any, *, points: int = POINTS) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
+from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from papermill.exceptions import PapermillExecutionError
@@ -94,6 +95,73 @@ def test_a_model_is_shown_in_a_notebook_and_named_after_it(
     assert set(shown.data) >= {"text/plain", "text/html"}
     assert "cell [2]" in shown.data["text/html"]
     assert text_of(made.cells[3]) == "'Mean reversion'"
+
+
+BOT = """%%backtest --data EUR-USD=bars.csv --initial-values USD=1000
+import blankly
+
+
+def price_event(price, symbol, state):
+    state.interface.market_order(symbol, side="buy", size=1)
+
+
+strategy = blankly.Strategy(blankly.Alpaca())
+strategy.add_price_event(price_event, symbol="EUR-USD", resolution="1d")
+strategy.backtest(to="1y")
+"""
+RESULT = "application/vnd.deploy-magics.result+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture
+def bars(home: Path) -> Path:
+    rows = [f"{1_500_000_000 + 86_400 * day},1,2,1,{1 + day % 7 / 10},5" for day in range(60)]
+    path = home / "bars.csv"
+    path.write_text("\n".join(["time,open,high,low,close,volume", *rows]))
+    return path
+
+
+def test_a_result_is_in_the_notebook_with_its_picture_and_its_widget(
+    run: Callable[..., Any], bars: Path
+) -> None:
+    made = run(BOT, "len(_.equity), Out[2].model", "%backtests", "%backtests 1")
+    (shown,) = [output for output in made.cells[1].outputs if RESULT in output.get("data", {})]
+    assert shown.output_type == "display_data"
+    assert "Sharpe Ratio" in shown.data["text/plain"]
+    assert "data:image/png;base64," in shown.data["text/html"]
+    assert shown.data[RESULT]["result"]["metrics"]
+    assert VIEW in shown.data
+    assert text_of(made.cells[2]).startswith("(6")
+    assert VIEW in made.cells[4].outputs[-1].data
+
+
+def test_a_result_comes_before_its_picture_is_drawn(home: Path, bars: Path) -> None:
+    manager, client = start_new_kernel(cwd=str(home))
+    try:
+        execute(client, "%load_ext deploy_magics")
+        messages = execute(client, BOT)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    results = [message for message in messages if RESULT in message["content"].get("data", {})]
+    first, second = results
+    assert first["msg_type"] == "display_data"
+    assert set(first["content"]["data"]) == {"text/plain", RESULT}
+    assert second["msg_type"] == "update_display_data"
+    assert second["content"]["transient"] == first["content"]["transient"]
+    assert {"text/html", VIEW} < set(second["content"]["data"])
+    assert second["content"]["data"][RESULT] == first["content"]["data"][RESULT]
+
+
+def execute(client: Any, cell: str) -> list[Any]:
+    asked = client.execute(cell)
+    messages = []
+    while True:
+        message = client.get_iopub_msg(timeout=LONG)
+        if message["parent_header"].get("msg_id") == asked:
+            messages.append(message)
+            if message["content"].get("execution_state") == "idle":
+                return messages
 
 
 def test_the_demo_leaves_nothing_behind(home: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy_magics.actions.payload import line, result_payload, thinned
+from deploy_magics.actions.payload import line, result_payload
 from deploy_magics.executor.compare import compare
 from deploy_magics.executor.result import BacktestResult
 from deploy_magics.widgets import result as module
@@ -42,12 +42,6 @@ def test_lines_are_thinned_but_keep_their_extremes(result: BacktestResult) -> No
     assert times == sorted(set(times))
     assert times[0] == result.history.index[0].timestamp()
     assert times[-1] == result.history.index[-1].timestamp()
-
-
-def test_short_lines_stay_whole() -> None:
-    import numpy as np
-
-    assert list(thinned(np.array([3.0, 1.0, 2.0]), 3)) == [0, 1, 2]
 
 
 def test_the_widget_carries_the_data_and_what_stays_without_a_kernel(

@@ -17,9 +17,14 @@ export class ResultRenderer extends Widget implements IRenderMime.IRenderer {
     this.addClass('dm-Output');
   }
 
+  /** An output that comes again with the same data (only its picture is new) stays as it is. */
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    this._view?.dispose();
-    this._view = showContent(this.node, model.data[MIME] as unknown as IShown);
+    const data = JSON.stringify(model.data[MIME]);
+    if (data !== this._data) {
+      this._view?.dispose();
+      this._view = showContent(this.node, model.data[MIME] as unknown as IShown);
+      this._data = data;
+    }
   }
 
   dispose(): void {
@@ -29,6 +34,7 @@ export class ResultRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   private _view: IView | null = null;
+  private _data: string | undefined;
 }
 
 export const rendererFactory: IRenderMime.IRendererFactory = {
