@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,11 @@ from deploy_magics.executor.environment import Environment, ensure_environment
 from deploy_magics.executor.result import BacktestResult
 from deploy_magics.model import Model
 
+# beside the tests lie modules that they share: local_models, waiting and others
+sys.path.insert(0, str(Path(__file__).parent))
+
+import local_models
+
 LIBRARY = ("blankly==1.18.25b0", "numpy<2")
 
 
@@ -25,6 +32,12 @@ LIBRARY = ("blankly==1.18.25b0", "numpy<2")
 def blankly_environment() -> Environment:
     """The real library; built once for all tests, and cached by content for the next time."""
     return ensure_environment(None, LIBRARY)
+
+
+@pytest.fixture(scope="session")
+def models() -> ModuleType:
+    """The models and prices that the tests of local and live runs share."""
+    return local_models
 
 
 @pytest.fixture

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import _thread
 import gc
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
+from waiting import LONG, processes_in, until
 
 from deploy_magics.errors import LimitError, ModelFailedError, RunCancelledError, RunError
 from deploy_magics.executor import warm
@@ -28,19 +26,6 @@ from deploy_magics.executor.local import Limits, LocalRun, run_backtest, start_b
 from deploy_magics.executor.result import BacktestResult
 
 VALUES = {"initial_values": {"USD": 10_000}}
-LONG = 120.0
-
-
-@pytest.fixture(scope="module")
-def models() -> ModuleType:
-    """The models and prices that the tests of local and live runs share."""
-    spec = importlib.util.spec_from_file_location(
-        "local_models", Path(__file__).parent / "local_models.py"
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,30 +57,6 @@ def start(
     for run in runs:
         run.cancel()
         assert run.wait(LONG)
-
-
-def processes_in(folder: Path) -> list[psutil.Process]:
-    """Living processes whose working directory, or last argument, is in a run's folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            inside = process.cwd().startswith(str(folder))
-        except psutil.Error:
-            continue
-        if inside:
-            found.append(process)
-    return found
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = LONG) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,15 @@ On whole files, which takes minutes: PRICES=folder pytest tests/executor/test_lo
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import os
 import subprocess
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
+import plain_strategies as strategies
 import pytest
 
 from deploy_magics.executor.data import load_prices
@@ -29,17 +28,6 @@ if "PRICES" in os.environ:
 BARS = 1500 if "PRICES" not in os.environ else None
 FILES = sorted(file for folder in FOLDERS for file in folder.glob("*_*.csv"))
 SECONDS = {"1d": 86400, "1h": 3600, "5m": 300, "1m": 60}
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-strategies = load("plain_strategies")
 
 
 class Case:
