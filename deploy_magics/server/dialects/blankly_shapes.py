@@ -132,7 +132,7 @@ def overview(latest: Latest) -> list[dict[str, Any]]:
     live = newest_by_version(latest.runs)
     versions: dict[str, list[dict[str, Any]]] = {}
     for each in latest.versions:
-        shown = version(each, latest.revisions.get(each.id), live.get(each.id))
+        shown = version(each, each, live.get(each.id))
         versions.setdefault(each.model_id, []).append(shown)
     models: dict[str, list[dict[str, Any]]] = {}
     for found in latest.models:

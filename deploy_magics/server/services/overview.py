@@ -19,15 +19,16 @@ LATEST = 20
 class Latest(NamedTuple):
     """The newest ``LATEST`` versions and runs of each model, newest first.
 
-    ``live`` is the latest live run of each version that is in ``versions``.
+    ``versions`` and ``runs`` are rows with the columns of their tables, not objects: of tens of
+    thousands those would take most of the time. A version's row has also ``sha256`` and ``size``
+    of its active revision.
     """
 
     projects: Sequence[Project]
     models: Sequence[Model]
-    versions: Sequence[Version]
+    versions: Sequence[Any]
     version_counts: dict[str, int]
-    revisions: dict[str, Revision]
-    runs: Sequence[Run]
+    runs: Sequence[Any]
     schedules: dict[str, Schedule]
 
 
@@ -61,17 +62,14 @@ class Overview:
         if who.project_id is not None:
             projects = projects.where(Project.id == who.project_id)
         models = _mine(select(Model), who).order_by(Model.created_at, Model.id)
-        ranked = _mine(
-            select(Version.id, _rank(Version.model_id, Version.number)).join(
-                Model, Model.id == Version.model_id
-            ),
-            who,
-        ).subquery()
+        since = _newest(Version.number, Version.model_id == Model.id)
+        floors = _mine(select(Model.id, since), who).subquery()
         versions = (
-            select(Version)
-            .join(ranked, ranked.c.id == Version.id)
-            .where(ranked.c.rank <= LATEST)
-            .order_by(Version.number.desc())
+            select(*_columns(Version, "labels", "settings"), Revision.sha256, Revision.size)
+            .select_from(floors)
+            .join(Version, (Version.model_id == floors.c.id) & (Version.number >= floors.c.floor))
+            .outerjoin(Revision, Revision.id == Version.active_revision_id)
+            .order_by(Version.model_id, Version.number.desc())
         )
         counts = _mine(
             select(Version.model_id, func.count())
@@ -84,28 +82,23 @@ class Overview:
             Run.deleted.is_(False),
             Run.kind.in_(SHOWN_KINDS),
         )
-        newest = select(Run.id, _rank(Run.model_id, Run.created_at)).where(*shown).subquery()
+        began = _newest(Run.created_at, Run.model_id == Model.id, *shown)
+        floors = _mine(select(Model.id, began), who).subquery()
         runs = (
-            select(Run)
-            .join(newest, newest.c.id == Run.id)
-            .where(newest.c.rank <= LATEST)
+            select(*_columns(Run, "extra"))
+            .select_from(floors)
+            .join(Run, (Run.model_id == floors.c.id) & (Run.created_at >= floors.c.floor))
+            .where(*shown)
             .order_by(Run.created_at.desc(), Run.id.desc())
-        )
-        revisions = (
-            select(Revision)
-            .join(Version, Version.active_revision_id == Revision.id)
-            .join(ranked, ranked.c.id == Version.id)
-            .where(ranked.c.rank <= LATEST)
         )
         schedules = select(Schedule).where(Schedule.account_id == who.account_id)
         with self._store.read() as session:
             return Latest(
                 session.scalars(projects.order_by(Project.created_at, Project.id)).all(),
                 session.scalars(models).all(),
-                session.scalars(versions).all(),
+                session.execute(versions).all(),
                 {str(model): int(count) for model, count in session.execute(counts)},
-                {row.version_id: row for row in session.scalars(revisions)},
-                session.scalars(runs).all(),
+                session.execute(runs).all(),
                 {row.model_id: row for row in session.scalars(schedules)},
             )
 
@@ -118,5 +111,11 @@ def _mine(query: Any, who: Principal) -> Any:
     return query
 
 
-def _rank(group: Any, order: Any) -> Any:
-    return func.row_number().over(partition_by=group, order_by=order.desc()).label("rank")
+def _columns(table: Any, *without: str) -> list[Any]:
+    return [column for column in table.__table__.columns if column.name not in without]
+
+
+def _newest(column: Any, *where: Any) -> Any:
+    """The ``LATEST``-th greatest value of an indexed column, by steps in that index; else 0."""
+    query = select(column).where(*where).order_by(column.desc()).limit(1).offset(LATEST - 1)
+    return func.coalesce(query.correlate(Model).scalar_subquery(), 0).label("floor")
