@@ -17,8 +17,16 @@ from .outcome import write
 ACCOUNT_SECONDS = 1.0
 """The shortest time between two reports of the account while nothing is traded."""
 
+YOUNG_SECONDS, LATER_SECONDS = 600.0, 15.0
+"""After the first minutes there is less to tell: all that a run of months has told is kept."""
+
 PATIENCE = 1000
 """How often a model may go on sleeping after it was told to stop, before it is made to."""
+
+
+def pause(since, first):
+    """How long the account is not told again, by when the telling began (monotonic)."""
+    return first if time.monotonic() - since < YOUNG_SECONDS else max(first, LATER_SECONDS)
 
 
 class StopFlag:
@@ -184,7 +192,7 @@ class Watch:
         self.refused = 0
         self.told = {}
         self.counts = None
-        self.next_account = 0.0
+        self.next_account, self.born = 0.0, time.monotonic()
         controller = model.backtester
         self.behind = replay.resume_at is not None
         if self.behind:
@@ -229,7 +237,7 @@ class Watch:
             self.counts = counts
             self.tell_orders(interface)
         if moved or force or time.monotonic() >= self.next_account:
-            self.next_account = time.monotonic() + ACCOUNT_SECONDS
+            self.next_account = time.monotonic() + pause(self.born, ACCOUNT_SECONDS)
             value, values = worth(controller)
             self.events.emit("account", time=now, value=value, values=values, strategy=self.number)
             self.replay.state.save(self.number, now, interface)

@@ -15,7 +15,7 @@ from .blankly_calls import NothingToRun
 from .ccxt_prices import CcxtPrices
 from .events import plain
 from .files import read_json, write_json
-from .live import StopFlag
+from .live import StopFlag, pause
 from .orders import orders_of
 
 WATCH_SECONDS = 10.0
@@ -140,7 +140,7 @@ class Telling:
         self.events = run.events
         self._orders = {}
         self._values = None
-        self._next = 0.0
+        self._next, self._born = 0.0, time.monotonic()
 
     def tell_order(self, order):
         if self._orders.get(order["id"]) != order["status"]:
@@ -150,7 +150,7 @@ class Telling:
     def tell_account(self, values, value):
         if values != self._values or time.monotonic() >= self._next:
             self._values = values
-            self._next = time.monotonic() + ACCOUNT_SECONDS
+            self._next = time.monotonic() + pause(self._born, ACCOUNT_SECONDS)
             self.events.emit("account", time=time.time(), value=value, values=values, strategy=0)
 
 

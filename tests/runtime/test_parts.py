@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from deploy_magics.runtime.engine_orders import OrderBook, triggers
 from deploy_magics.runtime.events import Events, plain
 from deploy_magics.runtime.failures import Failures
 from deploy_magics.runtime.files import read_json, write_atomic, write_json
-from deploy_magics.runtime.live import Quiet, StopFlag, pace_of
+from deploy_magics.runtime.live import LATER_SECONDS, Quiet, StopFlag, pace_of, pause
 from deploy_magics.runtime.log import CappedLog
 from deploy_magics.runtime.prices import MissingPrices, Prices, PriceTable
 from deploy_magics.runtime.tracebacks import Explained, Failure, Origins
@@ -325,6 +326,13 @@ def test_a_flag_that_a_handler_may_set() -> None:
     assert not flag.wait(0.0) and not flag.is_set()
     flag.set()
     assert flag.wait(60.0) and flag.is_set()
+
+
+def test_an_old_run_tells_its_account_less_often() -> None:
+    now = time.monotonic()
+    assert pause(now, 1.0) == 1.0
+    assert pause(now - 86_400, 1.0) == LATER_SECONDS
+    assert pause(now - 86_400, 60.0) == 60.0
 
 
 def test_quiet_gives_the_streams_back() -> None:
