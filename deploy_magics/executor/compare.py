@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
 
@@ -153,11 +153,13 @@ def _names(results: Sequence[BacktestResult]) -> list[str]:
 
 
 def _facts(result: BacktestResult) -> dict[str, Any]:
-    used: Mapping[str, Any] = {**result.args, **result.args_used}
+    used = {name: value for name, value in result.args_used.items() if value is not None}
     facts: dict[str, Any] = {}
-    for name, value in used.items():
+    for name, value in {**result.args, **used}.items():
         if isinstance(value, dict):
             facts |= {f"{name}.{key}": item for key, item in value.items()}
+        elif name in ("start_date", "end_date") and isinstance(value, (int, float)):
+            facts[name] = f"{datetime.fromtimestamp(value, tz=timezone.utc):%Y-%m-%d %H:%M}"
         else:
             facts[name] = value
     facts |= {f"data {symbol}": digest[:12] for symbol, digest in result.data_digests.items()}

@@ -44,6 +44,18 @@ def test_what_changed(three: list[BacktestResult]) -> None:
     assert " HIGH = 70" in diff
 
 
+def test_what_was_said_and_what_came_of_it(make_result: Make) -> None:
+    span = {"to": None, "end_date": 1_500_000_000}
+    year, month = (
+        make_result(to, args={"to": to}, args_used={**span, "start_date": start})
+        for to, start in (("1y", 1_400_000_000.0), ("1M", 1_490_000_000.0))
+    )
+    changed = compare([year, month], ["a", "b"]).changed_arguments
+    assert changed.loc["to"].tolist() == ["1y", "1M"]
+    assert changed.loc["start_date"].tolist() == ["2014-05-13 16:53", "2017-03-20 08:53"]
+    assert "end_date" not in changed.index
+
+
 def test_how_it_is_shown(three: list[BacktestResult]) -> None:
     comparison = compare(three, ["a", "b", "c"])
     text = repr(comparison)
