@@ -7,7 +7,14 @@ does to an account, how a run is set up and what the metrics are stays the libra
 
 import contextlib
 
-from . import engine_account, engine_format, engine_history, engine_loop, engine_orders
+from . import (
+    engine_account,
+    engine_format,
+    engine_futures,
+    engine_history,
+    engine_loop,
+    engine_orders,
+)
 
 
 def install(events, failures):
@@ -17,6 +24,7 @@ def install(events, failures):
     engine_history.install()
     engine_loop.install()
     engine_format.install()
+    engine_futures.install()
     return Engine(events, failures)
 
 
@@ -30,10 +38,11 @@ class Engine:
     def running(self, model):
         """While ``model.main`` runs: prices in arrays, the account's history in columns."""
         controller = model.backtester
-        if not engine_loop.can_step(controller):
+        kind = engine_loop.stepper_of(model)
+        if kind is None:
             yield
             return
-        stepper = engine_loop.Stepper(model, self.events, self.failures)
+        stepper = kind(model, self.events, self.failures)
         prices, controller.prices = controller.prices, {}
         controller._stepper = stepper
         try:

@@ -11,11 +11,18 @@ SAMPLE = 31
 """One in so many callbacks is timed (a power of two less one)."""
 
 
-def can_step(controller):
-    """Spot accounts without events of the user's own; others step as the library does."""
+def stepper_of(model):
+    """The class that steps this model's backtest; None where the library has to do it itself: an
+    account that we do not know, or a live run with futures or events of the user's own."""
     from blankly.exchanges.interfaces.paper_trade.paper_trade_interface import PaperTradeInterface
 
-    return type(controller.interface) is PaperTradeInterface and not controller.events
+    from .engine_futures import FuturesStepper, is_futures
+
+    controller = model.backtester
+    live = hasattr(controller, "live_watch")
+    if type(controller.interface) is PaperTradeInterface:
+        return None if live and controller.events else Stepper
+    return FuturesStepper if is_futures(controller.interface) and not live else None
 
 
 class Feed:
@@ -57,6 +64,8 @@ class Feed:
 class Stepper:
     """One backtest in progress."""
 
+    rows_of = AccountRows
+
     def __init__(self, model, events, failures):
         controller = model.backtester
         self.model = model
@@ -72,18 +81,21 @@ class Stepper:
             for symbol, records in controller.prices.items()
         ]
         self.user_stop = controller.user_stop
-        self.rows = AccountRows(controller, self.floats)
+        self.rows = self.rows_of(controller, self.floats)
         self.callback_seconds = 0.0
         self.began = controller.time
         self.bar = float(controller.min_resolution or 60)
         self.total = max(1, int((controller.user_stop - controller.time) / self.bar))
 
     def sleep(self, seconds):
-        controller = self.controller
         interface = self.interface
         orders = interface.paper_trade_orders
         if orders and orders.pending:
             interface.evaluate_limits()
+        self.advance(seconds)
+
+    def advance(self, seconds):
+        controller = self.controller
         controller.sleep_count += 1
         now = controller.time = controller.time + seconds
         self.frame["time"] = now
@@ -96,8 +108,32 @@ class Stepper:
                 self.floats[symbol] = feed.floats[feed.index]
         if now > self.user_stop:
             self.model.has_data = False
+        if controller.events:
+            self.catch_up(now)
         if monotonic() >= self.events.next_progress:
             self.tell()
+
+    def catch_up(self, now):
+        """The events of before ``now``, each at its own time. The clock stays at the last of all
+        when that has been: the library leaves it there."""
+        controller, model = self.controller, self.model
+        events, last = controller.events, len(controller.events)
+        while controller.event_index < last:
+            event = events[controller.event_index]
+            if not event["time"] < now:
+                break
+            controller.time = event["time"]
+            kind, data = event["type"], event["data"]
+            if kind[:11] != "__blankly__":
+                model.event(kind, data)
+            elif kind[11:] == "tick":
+                model.websocket_update(data)
+            elif kind[11:] == "funding_rate":
+                self.interface.do_funding(data["symbol"], data["rate"])
+            controller.event_index += 1
+            if controller.event_index >= last:
+                return
+        controller.time = now
 
     def tell(self, force=False):
         now = self.controller.time

@@ -51,7 +51,10 @@ class AccountRows:
                     pair = asset if asset in self.prices else pair_of(asset, self.prices) or asset
                 self._plan.append((asset, pair, column.append))
         self._quote_append = self.amounts[self.quote].append
-        self._accounts = self.interface.local_account
+        self._accounts = self._accounts_of(self.interface)
+
+    def _accounts_of(self, interface):
+        return interface.local_account
 
     def add(self, now):
         if len(self.interface.traded_assets) != self._known:

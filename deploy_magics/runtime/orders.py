@@ -1,5 +1,7 @@
 """The orders of a paper account in one form, spot and futures alike."""
 
+import itertools
+
 
 def orders_of(interface):
     """All orders so far, the cancelled included, in the order in which they were made."""
@@ -90,52 +92,52 @@ def _watch_futures():
     place, execute, cancel = kind._place_order, kind.execute_orders, kind.cancel_order
 
     def told(self):
+        """All orders by number, and those of them that are still open."""
         if not hasattr(self, "_told_orders"):
-            self._told_orders = {}
-        return self._told_orders
+            self._told_orders, self._open_orders = {}, {}
+        return self._told_orders, self._open_orders
 
     def _place_order(self, type, symbol, side, size, limit_price=0, *rest, **keywords):
-        before = set(self._placed_orders) | set(self._executed_orders)
         now = self.time()
         order = place(self, type, symbol, side, size, limit_price, *rest, **keywords)
-        if order.id not in before:
-            rate = self.get_taker_fee()
-            told(self).setdefault(order.id, _futures_order(order, now, rate))
-            _settle(self, told(self), now)
+        known, unsettled = told(self)
+        entry = _futures_order(order, now)
+        known[order.id] = unsettled[order.id] = entry
+        _settle(self, unsettled, now)
         return order
 
     def execute_orders(self):
         execute(self)
-        _settle(self, told(self), self.time())
+        _settle(self, told(self)[1], self.time())
 
     def cancel_order(self, symbol, order_id):
         answer = cancel(self, symbol, order_id)
-        entry = told(self).get(order_id)
+        entry = told(self)[1].pop(order_id, None)
         if entry is not None:
             entry.update(status="canceled", canceled_at=self.time())
-            entry.pop("rate", None)
         return answer
 
+    # the library draws five digits: among a few hundred orders one takes the place of another
+    kind.gen_order_id = staticmethod(itertools.count(10_000).__next__)
     kind._place_order = _place_order
     kind.execute_orders = execute_orders
     kind.cancel_order = cancel_order
 
 
-def _settle(interface, told, now):
-    for number in [number for number, entry in told.items() if "rate" in entry]:
-        entry, order = told[number], interface._executed_orders.get(number)
-        if order is not None:
-            price = order.limit_price or interface.get_price(order.symbol)
-            entry.update(
-                status="done",
-                price=price,
-                time=now,
-                executed_at=now,
-                fee=float(price) * float(order.size) * entry.pop("rate", 0.0),
-            )
+def _settle(interface, unsettled, now):
+    for number in [number for number in unsettled if number in interface._executed_orders]:
+        entry, order = unsettled.pop(number), interface._executed_orders[number]
+        price = order.limit_price or interface.get_price(order.symbol)
+        entry.update(
+            status="done",
+            price=price,
+            time=now,
+            executed_at=now,
+            fee=float(price) * float(order.size) * float(interface.get_taker_fee()),
+        )
 
 
-def _futures_order(order, now, rate):
+def _futures_order(order, now):
     quote = (order.symbol.split("-") + ["USD"])[1]
     return {
         "id": str(order.id),
@@ -151,5 +153,4 @@ def _futures_order(order, now, rate):
         "executed_at": None,
         "canceled_at": None,
         "fee": None,
-        "rate": float(rate),
     }
