@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import json
 import logging
@@ -10,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -140,12 +140,11 @@ class _Body:
         now = time.monotonic()
         self._began = self._began or now
         allowed = self._began + BODY_SECONDS + (self._limit - self._left) / BODY_RATE
-        try:
-            message = await asyncio.wait_for(
-                self._receive(), min(BODY_SECONDS, max(0.0, allowed - now))
-            )
-        except asyncio.TimeoutError:
-            raise ServiceError("The request came too slowly.", status=408) from None
+        # asyncio.wait_for would make a task of each piece
+        with anyio.move_on_after(min(BODY_SECONDS, max(0.0, allowed - now))) as waiting:
+            message = await self._receive()
+        if waiting.cancelled_caught:
+            raise ServiceError("The request came too slowly.", status=408)
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             self._whole = not message.get("more_body", False)

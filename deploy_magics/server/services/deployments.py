@@ -205,7 +205,7 @@ class Deployments:
         else:
             blob = self._uploads.require(who, order.sha256 or "")
         self._versions.add_revision(who, version.id, blob)
-        return model, self._versions.get(who, version.id)
+        return model, version
 
     def _model(self, who: Principal, order: Order, manifest: Manifest) -> Model:
         if order.model_id is not None:

@@ -28,6 +28,24 @@ FULL = 1 << 18
 """Bytes: less than this is no space at all."""
 
 
+class _Remembering(Session):
+    """One that reads no row twice by its key, as if somebody held them all.
+
+    For SQLite, where a transaction that writes is alone: elsewhere a row may change until it is
+    locked.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.rows: list[object] = []
+
+
+@event.listens_for(_Remembering, "loaded_as_persistent")
+@event.listens_for(_Remembering, "pending_to_persistent")
+def _remember(session: _Remembering, row: object) -> None:
+    session.rows.append(row)
+
+
 class Store:
     """The engine and its transactions. A ``write()`` inside a ``write()`` joins it.
 
@@ -42,6 +60,7 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         # SQLite has one writer at a time: whoever writes has locked every row already
         self.row_locks = not self.is_sqlite
+        self._session = _Remembering if self.is_sqlite else Session
         self._writing: ContextVar[Session | None] = ContextVar("writing", default=None)
         self._turn = threading.Lock() if self.is_sqlite else None
         self.engine = self._sqlite() if self.is_sqlite else self._postgresql()
@@ -88,7 +107,7 @@ class Store:
         with (
             self._taking_turns(),
             self._explained(),
-            Session(self.engine, expire_on_commit=False) as session,
+            self._session(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
             mark = self._writing.set(session)
