@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.response import BaseHTTPResponse
 
 from ..errors import PlatformError, RateLimitError, ServiceError, UnreachableError, UsageError
 from .answers import MAX_ANSWER, error_for, read_json
@@ -313,13 +314,21 @@ def _backoff(attempt: int) -> float:
 
 
 def _read_whole(response: requests.Response) -> None:
-    """Read the body into memory, decoded, but never more than MAX_ANSWER of it."""
+    """Read the body into memory, decoded, but never more than MAX_ANSWER of it.
+
+    An answer that broke off within its head comes as one without a body: whoever means to send
+    nothing says so, by the status or a length of 0.
+    """
     body = bytearray()
     for chunk in response.iter_content(1 << 16):
         body += chunk
         if len(body) > MAX_ANSWER:
             response.close()
             raise _TooLarge()
+    told = any(name in response.headers for name in ("Content-Length", "Transfer-Encoding"))
+    silent = not body and not told and response.status_code not in (204, 304)
+    if silent and isinstance(response.raw, BaseHTTPResponse):
+        raise requests.exceptions.ChunkedEncodingError("The answer has no end.")
     response._content = bytes(body)
     response._content_consumed = True  # type: ignore[attr-defined]
 
