@@ -114,7 +114,8 @@ class Guarded:
             over = self._await(patience)
             self._exit = read_exit(self.folder)
             if self._exit is None and over:
-                end_leftovers(self.folder)
+                if self._guard() is None:  # nobody has started it anew
+                    end_leftovers(self.folder)
                 self._exit = {
                     "reason": "killed",
                     "code": None,
