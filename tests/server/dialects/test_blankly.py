@@ -288,7 +288,7 @@ def test_a_screener_waits_for_its_time(me: Any, services: Services, make_zip: An
 def test_a_live_run_needs_the_words(me: Any, small_zip: bytes) -> None:
     done = me.post("/model/deploy", data={"name": "L", "live": "true"}, files=[zip_part(small_zip)])
     run = me.get(f"/run/{done['runId']}")
-    assert (run["live"], run["feed"]) == (True, None)
+    assert (run["live"], run["feed"]) == (True, {"kind": "exchange"})
     paper = me.post("/model/deploy", data={"name": "M"}, files=[zip_part(small_zip)])
     run = me.get(f"/run/{paper['runId']}")
     assert (run["live"], run["feed"]) == (False, {"kind": "ccxt"})
