@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from waiting import LONG, until
 
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.live import LiveRun, start_live
@@ -23,18 +22,6 @@ from deploy_magics.executor.local import Limits, run_backtest
 
 VALUES = {"initial_values": {"USD": 10_000}}
 AT_ONCE = {"kind": "replay", "pace": 0}
-LONG = 120.0
-
-
-@pytest.fixture(scope="module")
-def models() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "local_models", Path(__file__).parent / "local_models.py"
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -59,15 +46,6 @@ def start(
     for run in runs:
         run.stop(LONG)
         assert run.exit is not None
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = LONG) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
 def guard_of(run: LiveRun) -> int:

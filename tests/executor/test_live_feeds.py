@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import kraken_stand_in as kraken
+import local_models as models
 import pytest
+from waiting import LONG
 
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.live import LiveRun, start_live
-
-LONG = 120.0
-HERE = Path(__file__).parent
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-models = load("local_models")
-kraken = load("kraken_stand_in")
 
 
 @pytest.fixture
