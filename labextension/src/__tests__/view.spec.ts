@@ -1,7 +1,10 @@
+import { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+
 import { h, table } from '../view/dom';
 import { showComparison } from '../view/comparison';
 import { showContent } from '../view/content';
 import { number, showResult, utc } from '../view/result';
+import { MIME, rendererFactory } from '../view/renderer';
 import { isDark } from '../view/theme';
 import { drawn } from './charts';
 import { comparison, result } from './data';
@@ -97,5 +100,21 @@ describe('what is shown', () => {
     const element = document.createElement('div');
     showContent(element, {}).dispose();
     expect(element.textContent).toContain('not known');
+  });
+});
+
+describe('an output', () => {
+  const model = (id: string, picture: string): IRenderMime.IMimeModel =>
+    ({ data: { [MIME]: { result: { ...result(), id, title: id } }, 'text/html': picture } }) as unknown as IRenderMime.IMimeModel;
+
+  it('stays as it is when only its picture is new, and is drawn anew for another result', async () => {
+    const renderer = rendererFactory.createRenderer({} as IRenderMime.IRendererOptions);
+    await renderer.renderModel(model('one', ''));
+    const drawnFirst = renderer.node.firstChild;
+    await renderer.renderModel(model('one', '<img>'));
+    expect(renderer.node.firstChild).toBe(drawnFirst);
+    await renderer.renderModel(model('two', ''));
+    expect(renderer.node.textContent).toContain('two');
+    expect(renderer.node.firstChild).not.toBe(drawnFirst);
   });
 });
