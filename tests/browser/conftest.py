@@ -146,6 +146,8 @@ class Screen:
     def open(self, notebook: str = "") -> None:
         """Load JupyterLab, a notebook in it if one is named, and the panel."""
         self.page.goto(self.lab.address(notebook))
+        # what opens by itself takes the focus
+        self.page.wait_for_function("() => window.jupyterapp?.shell.currentWidget")
         self.page.locator("[data-id='deploy-magics-panel']").click()
         expect(self.panel).to_be_visible()
 
@@ -345,8 +347,9 @@ def end_embedded(home: Path) -> None:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Per module: as long as it is there, no other event loop runs in this process."""
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     assert path, "The browser tests need Chromium."
     with sync_playwright() as playwright:

@@ -26,12 +26,18 @@ export function Tree({ rows, model, actions, onToggle }: ITreeProps): JSX.Elemen
   const current = found < 0 ? 0 : found;
   const [first, last] = useWindow(list, rows.length);
 
+  const wantsFocus = React.useRef(false);
+  React.useLayoutEffect(() => {
+    if (wantsFocus.current) {
+      wantsFocus.current = false;
+      list.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+    }
+  });
+
   const select = (index: number) => {
     const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
+    wantsFocus.current = true;
     model.selection = row.selection;
-    requestAnimationFrame(() =>
-      list.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus()
-    );
   };
   const parent = (index: number) => {
     const level = rows[index].level;
