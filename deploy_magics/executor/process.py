@@ -114,7 +114,7 @@ class Guarded:
             over = self._await(patience)
             self._exit = read_exit(self.folder)
             if self._exit is None and over:
-                if self._guard() is None:  # nobody has started it anew
+                if self._is_gone():
                     end_leftovers(self.folder)
                 self._exit = {
                     "reason": "killed",
@@ -139,6 +139,16 @@ class Guarded:
         if patience:
             time.sleep(min(patience, 0.1))
         return self._guard() is None
+
+    def _is_gone(self) -> bool:
+        """Whether the guard is, a moment after its end of the line closed; one that stays was
+        started anew by somebody else."""
+        deadline = time.monotonic() + 5.0
+        while self._guard() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def _guard(self) -> psutil.Process | None:
         """The guard's process, when it is the one that wrote ``guard.pid``."""
