@@ -6,15 +6,29 @@ Knowing a digest is not enough: only who sent the bytes may refer to them.
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Collection
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from deploy_magics.errors import NotFoundError, ServiceError
 from deploy_magics.server.services.principal import Principal
 from deploy_magics.server.store.blobs import Blob, BlobStore, Stage
 from deploy_magics.server.store.database import Store
-from deploy_magics.server.store.tables import Account, Revision, RunInput, Upload
+from deploy_magics.server.store.tables import (
+    Account,
+    Model,
+    Project,
+    Revision,
+    Run,
+    RunInput,
+    Upload,
+    Version,
+)
+
+_REFERENCES = (Upload.sha256, Revision.sha256, RunInput.sha256)
 
 
 class Uploads:
@@ -69,22 +83,68 @@ class Uploads:
             raise NotFoundError("You have not uploaded that file here.", "Send it.", status=404)
         return blob
 
-    def drop(self, names: list[str]) -> None:
-        """Remove these blobs where nothing refers to them."""
+    def drop(self, names: Collection[str]) -> int:
+        """Remove these blobs where nothing refers to them; answers how many there were."""
+        removed = 0
         with self._store.write() as session:
+            _hold_uploads(session)
             for sha256 in names:
-                columns = (Upload.sha256, Revision.sha256, RunInput.sha256)
-                queries = [select(column).where(column == sha256).limit(1) for column in columns]
+                queries = [
+                    select(column).where(column == sha256).limit(1) for column in _REFERENCES
+                ]
                 if all(session.scalar(query) is None for query in queries):
                     self._blobs.delete(sha256)
+                    removed += 1
+        return removed
+
+    def release(self, *, older_than: float) -> int:
+        """Forget uploads that no version and no run of their account uses any more.
+
+        What they took of the account's storage is free again; answers how many they were.
+        """
+        versions = (
+            select(Revision.id)
+            .join(Version, Version.id == Revision.version_id)
+            .join(Model, Model.id == Version.model_id)
+            .join(Project, Project.id == Model.project_id)
+            .where(Project.account_id == Upload.account_id, Revision.sha256 == Upload.sha256)
+        )
+        runs = (
+            select(RunInput.run_id)
+            .join(Run, Run.id == RunInput.run_id)
+            .where(Run.account_id == Upload.account_id, RunInput.sha256 == Upload.sha256)
+        )
+        unused = delete(Upload).where(
+            Upload.created_at <= time.time() - older_than, ~versions.exists(), ~runs.exists()
+        )
+        with self._store.write() as session:
+            _hold_uploads(session)
+            gone = session.execute(unused.returning(Upload.account_id, Upload.size)).all()
+            for account_id, size in gone:
+                freed = update(Account).where(Account.id == account_id)
+                session.execute(freed.values(stored=Account.stored - size))
+        return len(gone)
 
     def sweep(self, *, older_than: float = 600.0) -> int:
-        """Remove blobs that no account, revision or run refers to; answers how many."""
+        """Remove what no account, revision or run refers to; answers how many blobs and files.
+
+        Rows go first, files after: a crash in between leaves files for the next sweep, never a
+        row without its file.
+        """
+        self.release(older_than=older_than)
         with self._store.read() as session:
             wanted = {
                 sha256
-                for column in (Upload.sha256, Revision.sha256, RunInput.sha256)
+                for column in _REFERENCES
                 for sha256 in session.scalars(select(column).distinct())
                 if sha256 is not None
             }
-        return self._blobs.sweep(wanted, older_than=older_than)
+        limit = time.time() - older_than
+        stored = list(self._blobs.names())
+        removed = self.drop([n for n, written in stored if n not in wanted and written <= limit])
+        return removed + self._blobs.sweep((name for name, _ in stored), older_than=older_than)
+
+
+def _hold_uploads(session: Session) -> None:
+    """Whoever refers to bytes holds its account's row: that is now before this, or after it."""
+    session.execute(select(Account.id).order_by(Account.id).with_for_update())
