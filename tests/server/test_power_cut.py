@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,12 @@ def disk(tmp_path: Path, own_mounts: bool) -> Iterator[Disk | None]:
         yield None
         return
     made = Disk(tmp_path)
-    made.mount()
+    try:
+        made.mount()
+    except subprocess.CalledProcessError as error:  # no loop devices
+        warnings.warn(f"no power was cut: {error.stderr!r}", stacklevel=1)
+        yield None
+        return
     yield made
     subprocess.run(["umount", "--lazy", made.path], check=False)
 
