@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from .. import __version__
 from ..errors import (
     ConflictError,
     ForbiddenError,
@@ -19,6 +20,8 @@ from ..errors import (
 )
 
 MAX_ANSWER = 256 << 20
+# how services say that it is the address that they do not know, and not a thing of that name
+NO_SUCH_CALL = {(404, "Not Found"), (405, "Method Not Allowed")}
 BY_STATUS: dict[int, type[PlatformError]] = {
     400: RejectedError,
     401: NotSignedInError,
@@ -68,6 +71,9 @@ def error_for(response: requests.Response, base_url: str) -> PlatformError:
     hint = ""
     if kind is NotSignedInError:
         hint = "Say %deploy_login."
+    elif (status, said) in NO_SUCH_CALL:
+        message = f"{host} does not know this call."
+        hint = f"It may be older or newer than this deploy_magics {__version__}: upgrade the older."
     elif kind is ServiceError:
         hint = f"({host} answered {status}.)" if said else "Try again later."
     return kind(message, hint, status=status)

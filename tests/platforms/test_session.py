@@ -112,6 +112,15 @@ def test_the_services_own_words_are_kept(
     assert str(caught.value) == said
 
 
+@pytest.mark.parametrize(("status", "said"), [(404, "Not Found"), (405, "Method Not Allowed")])
+def test_a_call_that_the_server_does_not_know_is_a_matter_of_versions(
+    server: Callable[..., Server], status: int, said: str
+) -> None:
+    with pytest.raises(PlatformError, match="does not know this call.*upgrade the older") as caught:
+        server(answer(status, {"error": said})).session().get("x")
+    assert caught.value.status == status
+
+
 def test_a_page_in_place_of_json_is_said_to_be_one(server: Callable[..., Server]) -> None:
     page = answer(content=b"<html>sign in here</html>", headers={"Content-Type": "text/html"})
     with pytest.raises(ServiceError, match="does not answer as a deployment service does"):
