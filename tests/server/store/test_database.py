@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import make_url, select, text
 
 from deploy_magics.errors import ConflictError, ServiceError
 from deploy_magics.server.store.database import Store
@@ -137,3 +138,33 @@ def test_a_server_that_cut_every_connection_is_found_again(store: Store, databas
         session.add(Meta(name="after", value="1"))
     with store.read() as session:
         assert session.get(Meta, "after") is not None
+
+
+def test_no_connection_left_is_busy_and_passes(database_url: str) -> None:
+    """On PostgreSQL; SQLite knows no number of connections."""
+    if database_url.startswith("sqlite"):
+        return
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("CREATE ROLE few LOGIN CONNECTION LIMIT 1 PASSWORD 'few'")
+        url = make_url(database_url).set(username="few", password="few")
+        store = Store(url)
+        try:
+            with psycopg.connect(url.render_as_string(hide_password=False)):
+                with pytest.raises(ServiceError) as caught:
+                    store.ping()
+                assert caught.value.status == 503
+            await_ping(store)
+        finally:
+            store.close()
+            owner.execute("DROP ROLE few")
+
+
+def await_ping(store: Store) -> None:
+    """The other end learns a moment later that a connection was closed."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return store.ping()
+        except ServiceError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
