@@ -47,9 +47,12 @@ class RunWidget(widgets.VBox):
         self.printed = widgets.HTML()
         self.stop_button.on_click(lambda _: self._do(lambda: platform().stop(run_id)))
         self.start_button.on_click(lambda _: self._do(lambda: platform().start(run_id)))
-        head = widgets.HBox([widgets.HTML(f"<b>{escape(title)}</b>"), self.state, self.progress])
+        name = widgets.HTML(
+            f"<b style='white-space:nowrap'>{escape(title)}</b>", layout={"flex": "0 0 auto"}
+        )
+        head = widgets.HBox([name, self.progress])
         self.buttons = widgets.HBox([self.stop_button])
-        super().__init__([head, self.buttons, self.problem, self.printed])
+        super().__init__([head, self.state, self.buttons, self.problem, self.printed])
         self._thread: threading.Thread | None = None
         self.follow()
 
