@@ -138,7 +138,7 @@ def test_what_was_acknowledged_outlives_a_power_cut(
                 data={"name": f"Model {number % 5}"},
                 files={"model": ("model.zip", packages[number], "application/zip")},
                 headers={**headers, "Idempotency-Key": f"upload-{number}"},
-                timeout=30,
+                timeout=60,
             )
         except requests.RequestException:
             return None
