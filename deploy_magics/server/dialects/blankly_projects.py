@@ -42,7 +42,13 @@ def router(services: Services) -> APIRouter:
 
     @made.get("/project/teams")
     def teams(who: Principal = reader) -> list[dict[str, str]]:
-        return []
+        """The projects beside the personal one.
+
+        To the library a team is a place for models, by whose id as ``projectId`` it lists them
+        and makes new ones; without these it would never show what lies in another project.
+        """
+        others = (row for row in services.projects.list(who) if row.id != who.account_id)
+        return [{"id": row.id, "name": row.name} for row in others]
 
     @made.post(
         "/project/generate-project-token",
