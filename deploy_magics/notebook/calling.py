@@ -114,16 +114,18 @@ class CallWalker(ExpressionWalker):
     def method_of(self, obj: Obj, name: str, arguments: Arguments, thrown: bool) -> Value:
         """A method of an instance whose class is known."""
         methods = [m for m in self.class_attribute(obj.info, name) if m.kind == "function"]
+        own = frozenset(held for held in obj.under(name) if held.kind in ("function", "method"))
         receiver = frozenset({obj})
-        if not methods:
+        if not methods and not own:
             return self.call_unknown_method(receiver, name, arguments, thrown, False)
         full = arguments.with_first(receiver)
-        return union(
-            [
-                self.call_known(m, arguments if m.info == "staticmethod" else full, thrown)
-                for m in methods
-            ]
-        )
+        results = [
+            self.call_known(m, arguments if m.info == "staticmethod" else full, thrown)
+            for m in methods
+        ]
+        if own:  # `book.put = log`: it may stand before the class's, without the receiver
+            results.append(self.call_value(own, arguments, thrown))
+        return union(results)
 
     def call_method(
         self, receiver: Value, name: str, node: ast.Call, arguments: Arguments, thrown: bool

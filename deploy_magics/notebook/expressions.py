@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from deploy_magics.notebook import knowledge
 from deploy_magics.notebook.objects import NOTHING, Key, Obj, Value, union
@@ -172,6 +174,26 @@ class ExpressionWalker(Walker):
         if used_up:
             behind = {o for obj in used_up for _, o in obj.held if o.kind == "iterator"}
             self.change(used_up | behind)
+
+    def is_bound(self, name: str) -> bool:
+        return True
+
+    @contextmanager
+    def type_parameters(self, node: ast.AST) -> Iterator[None]:
+        """``def first[T](…)``: names of a scope around the definition; their bounds are read when
+        somebody asks for them."""
+        parameters = getattr(node, "type_params", None)
+        if not parameters:
+            yield
+            return
+        self.scopes.append(("comprehension", {each.name: NOTHING for each in parameters}))
+        try:
+            for part in itertools.chain.from_iterable(map(ast.walk, parameters)):
+                if isinstance(part, ast.Name) and self.is_bound(part.id):
+                    self.use(part)
+            yield
+        finally:
+            self.scopes.pop()
 
     def ev_Lambda(self, node: ast.Lambda) -> Value:
         made = self.make_function(node, "<lambda>", None)

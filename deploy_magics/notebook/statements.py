@@ -207,14 +207,15 @@ class StatementWalker(CallWalker):
     def do_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         decorators = [(self.ev(item), item) for item in node.decorator_list]
         owner = self.scopes[-1][1].get("__class_object__") if self.scopes else None
-        made = self.make_function(node, node.name, next(iter(owner), None) if owner else None)
-        self.defaults(made, node.args)
         arguments = node.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         every += [item for item in (arguments.vararg, arguments.kwarg) if item is not None]
-        for argument in every:
-            self.annotation(argument.annotation)
-        self.annotation(node.returns)
+        with self.type_parameters(node):
+            made = self.make_function(node, node.name, next(iter(owner), None) if owner else None)
+            for argument in every:
+                self.annotation(argument.annotation)
+            self.annotation(node.returns)
+        self.defaults(made, node.args)
         kinds = [item.id for _, item in decorators if isinstance(item, ast.Name)]
         made.info = next((kind for kind in kinds if kind in _METHOD_KINDS), None)
         self.bind(node.name, self.decorated(frozenset({made}), decorators))
@@ -250,16 +251,17 @@ class StatementWalker(CallWalker):
 
     def do_ClassDef(self, node: ast.ClassDef) -> None:
         decorators = [(self.ev(item), item) for item in node.decorator_list]
-        bases = [self.ev(base) for base in node.bases]
         made = self.fresh("class", node.name)
         cls = frozenset({made})
-        self.hold(cls, "__bases__", union(bases))
-        for keyword in node.keywords:
-            self.hold(cls, "__metaclass__", self.use(keyword.value))
         names: dict[str, Value] = {"__class_object__": cls}
-        self.scopes.append(("class", names))
-        self.statements(node.body)
-        self.scopes.pop()
+        with self.type_parameters(node):
+            bases = [self.ev(base) for base in node.bases]
+            self.hold(cls, "__bases__", union(bases))
+            for keyword in node.keywords:
+                self.hold(cls, "__metaclass__", self.use(keyword.value))
+            self.scopes.append(("class", names))
+            self.statements(node.body)
+            self.scopes.pop()
         del names["__class_object__"]
         made.info = node.name
         for name, value in names.items():
@@ -273,12 +275,10 @@ class StatementWalker(CallWalker):
 
     def do_TypeAlias(self, node: ast.AST) -> None:
         self.bind(node.name.id, NOTHING)  # type: ignore[attr-defined]
-        for part in ast.walk(node.value):  # type: ignore[attr-defined]
-            if isinstance(part, ast.Name) and self.is_bound(part.id):
-                self.use(part)
-
-    def is_bound(self, name: str) -> bool:
-        return True
+        with self.type_parameters(node):
+            for part in ast.walk(node.value):  # type: ignore[attr-defined]
+                if isinstance(part, ast.Name) and self.is_bound(part.id):
+                    self.use(part)
 
     # compound statements
 

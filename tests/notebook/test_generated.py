@@ -96,6 +96,65 @@ ALIASES += ["def {f}(v):\n    global {w}\n    {w} = ('{i}', v, {w})\n    return 
 ALIASES += ["{o}.extra{i} = {w}\n{o}.v.append('e{i}')"]
 ALIASES += ["{l} = list({m})", "{d} = dict({e})", "{l}.extend({m}[:1])", "({v} := {w})"]
 
+# The rest of the language, in ways that may come to nothing too.
+WIDER = [
+    "match {w}:\n    case (first, *_): {v} = ('{i}', first)\n    case _: {v} = ('none{i}',)",
+    "match {d}:\n    case {{'d0': got, **more}}: {v} = ('{i}', got, str(more))\n    case _: pass",
+    "match {o}:\n    case C(v=[head, *_]) if {w}: {v} = ('{i}', head)",
+    "if (n{i} := len({l})) > 1: {v} = ('{i}', n{i})",
+    "{v} = tuple(y for x in {l} if (y := ('{i}', x)))\n{l}.append(('y', y))",
+    "while len({l}) < 3:\n    {l}.append(('{i}', {w}))\nelse:\n    {v} = ('{i}', {v})",
+    "for k{i}, x in enumerate({l}):\n    if k{i}: break\n    {v} = ('{i}', x, {w})",
+    "def deco{i}(g): return lambda v: ('{i}', g(v), {w})\n@deco{i}\ndef {f}(v): return ('in', v)",
+    "def deco{i}(g):\n    {l}.append('{i}')\n    return g\n@deco{i}\ndef {f}(v): return ('{i}', v)",
+    "class D{i}(C):\n    table = [(x, '{i}') for x in {l}]\n    size = len(table)\n"
+    "    def look(self): return ('{i}', self.table, *super().look())\n{o} = D{i}({w})",
+    "class E{i}:\n    {v} = ('{i}', {w})\n    seen = [{v} for _ in range(1)] + [{v}]\n"
+    "{v} = (*E{i}.seen, *E{i}.{v})",
+    "class P{i}(C):\n    @property\n    def q(self): return ('{i}', {w}, *self.v)\n"
+    "{o} = P{i}({w})\n{v} = {o}.q",
+    "{o}.v += [('{i}', {w})]",
+    "{o}.n = 0\n{o}.n += len({l})\n{v} = ('{i}', {o}.n)",
+    "{d}['{i}'] = 1\n{d}['{i}'] += len({w})",
+    "del {l}[-1:]",
+    "{d}.setdefault('{i}', []).append({w})",
+    "{o}.gone = {w}\ndel {o}.gone",
+    "try:\n    {v} = ('{i}', {d}['missing{i}'])\nexcept KeyError as error:\n"
+    "    {v} = ('{i}', str(error))\nfinally:\n    {l}.append('{i}')",
+    "try:\n    {l}.append('{i}')\n    raise ValueError({w})\n"
+    "except (OSError, ValueError) as e{i}:\n    {v} = ('{i}', *e{i}.args)\nelse:\n    {v} = ()",
+    "from os.path import *\n{v} = ('{i}', basename('x/{i}'), {w})",
+    "from math import *\n{v} = ('{i}', floor(2.5))",
+    "def {f}(v):\n    def inner(u):\n        nonlocal v\n        v = ('{i}', u, v)\n"
+    "    inner({w})\n    return v",
+    "def set{i}(v):\n    global {v}, {l}\n    {v} = ('{i}', v)\n    {l} = [*{l}, '{i}']\n"
+    "set{i}({w})",
+    "def gen{i}(v):\n    yield ('{i}', v)\n    {l}.append('{i}')\n    yield from {l}\n"
+    "{v} = tuple(gen{i}({w}))",
+    "import asyncio\nasync def work{i}(v):\n    {l}.append('{i}')\n    return ('{i}', v, {w})\n"
+    "{v} = asyncio.run(work{i}({v}))",
+    "import contextlib\n@contextlib.contextmanager\ndef open{i}():\n    {l}.append('in{i}')\n"
+    "    yield ('{i}', {w})\n    {l}.append('out{i}')\nwith open{i}() as {v}: pass",
+    "first{i}, *rest{i} = {l}\n{v} = ('{i}', first{i}, str(rest{i}))",
+    "{v}, ({w}, *_) = ('{i}', {w}), ({v}, 1, 2)",
+    "{d}, {l}[0] = {{'{i}': {w}}}, ('{i}', 0)",
+    "{v} = ('{i}', *{w}) if {l} else {v}",
+    "{v} = (f'{{ {w} !r:>20}}', '{i}')",
+    "{v} = ('{i}', *sorted({{str(x) for x in {l}}}), *{{k: 0 for k in {d}}})",
+    "{l}.sort(key=lambda x: str({f}(x)))",
+    "{v} = tuple(map({f}, {l}[:2]))",
+    "assert {w} or {l}.append('{i}')",
+    "{o}.put = lambda v: {l}.append(('{i}', v))\n{o}.put({w})",
+    "C.shared{i} = {w}\n{v} = ('{i}', {o}.shared{i})",
+    "setattr({o}, 'v', [('{i}', {w})])",
+    "globals()['{v}'] = ('{i}', {w})",
+    "{f} = (lambda h: lambda v: ('{i}', h(v)))({h})",
+    "import functools\n{f} = functools.partial(lambda k, v: ('{i}', k, v), {w})",
+    "def {f}(v, *more, k={l}, **rest):\n    k.append('{i}')\n    return ('{i}', v, *more)",
+    "a_{i}: tuple = ('{i}', {w})\n{v} = a_{i}",
+    "{l} = {m}[:]\n{m}.append(('{i}', {w}))",
+]
+
 
 @st.composite
 def notebooks(draw: st.DrawFn, statements: list[str]) -> list[str]:
@@ -142,7 +201,7 @@ RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(He
 
 
 @RELAXED
-@given(notebooks(STATEMENTS + ALIASES), st.sampled_from(TARGETS))
+@given(notebooks(STATEMENTS + ALIASES + WIDER), st.sampled_from(TARGETS))
 def test_a_slice_computes_what_the_notebook_computed(cells: list[str], target: str) -> None:
     expected = outcome("\n".join(cells), target)
     if not expected.startswith("raised"):
@@ -182,7 +241,7 @@ def test_the_same_in_a_fresh_process() -> None:
             names = {"i": f"s{number}"}
             for letters, pool in KINDS.items():
                 names.update(zip(letters, source.sample(pool, len(pool)), strict=False))
-            cells.append(source.choice(STATEMENTS + ALIASES).format(**names))
+            cells.append(source.choice(STATEMENTS + ALIASES + WIDER).format(**names))
         target = source.choice(TARGETS)
         value = outcome("\n".join(cells), target)
         if not value.startswith("raised"):
