@@ -76,7 +76,9 @@ class Closure:
             self._need(need, record.place, reader, found)
         self.lost += [Lost(missing, record) for missing in record.missing]
         self.plain |= record.plain
-        for (obj, shallow), moment in record.states.items():
+        # the last moment first, here too
+        states = sorted(record.states.items(), key=lambda state: -state[1])
+        for (obj, shallow), moment in states:
             self._state(obj, shallow, (record.place, moment), reader, found)
             for function, since in self._functions_in(obj).items():
                 if since <= moment:
