@@ -213,7 +213,7 @@ def test_axe_finds_nothing_in_tabs_and_dialogs(
         expect(page.get_by_role("dialog")).to_contain_text(f"%%{action}")
         screen.axe(".dm-OptionsForm")
         screen.shot(f"dialog-{action}-{shown}")
-        page.keyboard.press("Escape")
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         expect(page.get_by_role("dialog")).to_have_count(0)
 
 
