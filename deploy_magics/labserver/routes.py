@@ -17,7 +17,7 @@ from ..actions.session import EMBEDDED
 from .handler import THREADS, ActionHandler
 from .offered import offered
 
-LONGEST_WAIT = 20.0  # seconds that a question about logs stays open
+LONGEST_WAIT = 5.0  # seconds that a question about logs stays open; Jupyter ends no sooner
 
 
 class Overview(ActionHandler):
