@@ -105,7 +105,7 @@ async def test_logs_go_on_where_they_ended(jp_fetch: Any, platform: Any) -> None
     query = {**ACCOUNT, "offset": "7", "wait": "1000"}
     answer = await get(jp_fetch, "runs", "r2", "logs", **query)
     assert answer == {"text": "bought\n", "offset": 14, "state": "running"}
-    assert platform.calls == [("logs", "r2", 7, 20.0)]
+    assert platform.calls == [("logs", "r2", 7, 5.0)]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from deploy_magics.server.services.signals import Kind, Signals, resource, signa
 from deploy_magics.server.store.tables_signals import Channel, Publication
 
 KINDS: dict[str, Kind] = {"resources": "resource", "signals": "algorithm"}
-NUMBER = Query(None, ge=0, lt=2**31)
 Plural = Literal["resources", "signals"]
 _key = APIKeyHeader(name="API-KEY", auto_error=False, description="The id of the app's token")
 _secret = APIKeyHeader(name="API-SECRET", auto_error=False, description="The app's token")
@@ -91,7 +90,7 @@ def router(services: Services) -> APIRouter:
     @made.get("/resources")
     def resources(
         who: Principal = app,
-        resource_id: int | None = NUMBER,
+        resource_id: int | None = Query(None, ge=0, lt=2**31),
         publisher: str | None = None,
         after: int = Query(0, ge=0, lt=2**31),
         limit: int = Query(100, ge=1),
@@ -104,7 +103,7 @@ def router(services: Services) -> APIRouter:
     @made.get("/signals")
     def trading_signals(
         who: Principal = app,
-        algorithm_id: int | None = NUMBER,
+        algorithm_id: int | None = Query(None, ge=0, lt=2**31),
         publisher: str | None = None,
         after: int = Query(0, ge=0, lt=2**31),
         limit: int = Query(100, ge=1),
