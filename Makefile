@@ -21,7 +21,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python notebooks/demo.py
 
-test: setup lint unit notebooks $(if $(NODE),typescript browser)
+test: setup lint $(if $(NODE),typescript) unit notebooks $(if $(NODE),browser)
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -13,6 +13,7 @@
     ├── RunError                   a run that did not end well
     │   ├── ModelFailedError       the model's own code raised
     │   ├── LimitError             it met its limit of time, memory or output
+    │   │   └── DiskFullError      no room for its files; nothing of the model has run
     │   └── RunCancelledError      it was stopped
     ├── CredentialsError           a token cannot be kept or read
     └── PlatformError              what a service, or the way to it, answered
@@ -117,6 +118,10 @@ class ModelFailedError(RunError):
 
 class LimitError(RunError):
     """The run met its limit of time, memory or output."""
+
+
+class DiskFullError(LimitError):
+    """There is no room for a run's files; nothing of the model has run."""
 
 
 class RunCancelledError(RunError):

@@ -73,7 +73,7 @@ def _in_two_steps(
 
         def complete() -> None:
             data, metadata = _bundle(thing, factory) or (_static(thing), {})
-            handle.update(data, metadata=metadata, raw=True)
+            handle.update({**first, **data}, metadata=metadata, raw=True)
 
         _at_end_of_cell(complete)
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy_magics.errors import LimitError, ModelFailedError, RunCancelledError, RunError
+from deploy_magics.errors import (
+    DiskFullError,
+    LimitError,
+    ModelFailedError,
+    RunCancelledError,
+    RunError,
+)
+from deploy_magics.executor.files import is_full
 from deploy_magics.executor.process import Limits
 from deploy_magics.executor.stream import EventReader, read_log
 
@@ -40,8 +46,8 @@ def not_started(error: OSError) -> RunError:
     """What the system answered when the run's files were written and its guard was started."""
     said = error.strerror or str(error)
     where = f" ({error.filename})" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return LimitError(
+    if is_full(error):
+        return DiskFullError(
             f"The disk is full{where}.", "Make room, or let TMPDIR name a folder that has some."
         )
     return RunError(f"The run cannot be started: {said}{where}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -21,6 +22,11 @@ def cache_dir(*parts: str) -> Path:
     folder = Path(root, *parts).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk, or its user's part of it, has no room left."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -142,6 +142,7 @@ def test_a_run_that_fills_the_disk_says_why_it_ended(small_disk: Any) -> None:
     source = (
         "import os\n"
         "print('before', flush=True)\n"
+        "while not os.path.getsize('output.log'): pass\n"
         "with open('large', 'wb', 0) as file:\n"
         "    while file.write(bytes(1 << 16)) == 1 << 16: pass\n"
         "os._exit(3)\n"

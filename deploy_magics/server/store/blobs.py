@@ -20,6 +20,7 @@ from typing import IO, BinaryIO, NamedTuple
 import fsspec
 
 from deploy_magics.errors import NotFoundError, ServiceError
+from deploy_magics.executor.files import is_full
 
 CHUNK = 1 << 20
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -265,7 +266,7 @@ def _written(info: dict[str, object]) -> float:
 
 
 def _disk_error(error: OSError) -> ServiceError:
-    full = error.errno in (28, 122)  # ENOSPC, EDQUOT
+    full = is_full(error)
     return ServiceError(
         "The server's disk is full." if full else "The server could not store the upload.",
         status=507 if full else 500,

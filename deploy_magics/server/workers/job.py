@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import threading
@@ -14,10 +13,12 @@ from typing import Any, NamedTuple
 
 from deploy_magics.errors import (
     DeployMagicsError,
+    DiskFullError,
     NotFoundError,
     RunCancelledError,
     ServiceError,
 )
+from deploy_magics.executor.files import is_full
 from deploy_magics.executor.process import Limits
 from deploy_magics.server.services import Services, plans
 from deploy_magics.server.store.tables import Revision, Run, Version
@@ -101,18 +102,21 @@ class Job:
             self.outcome = Outcome("cancelled") if self.stop.is_set() else work(self)
         except RunCancelledError:
             self.outcome = Outcome("cancelled")
-        except DeployMagicsError as error:
-            again = Outcome("queued", str(error), RETRY_SECONDS)
-            self.outcome = again if for_now(error) else Outcome("failed", str(error))
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                log.warning("run %s waits for room on the disk", self.run.id)
-                self.outcome = Outcome("queued", "The server's disk is full.", RETRY_SECONDS)
-            else:
-                log.exception("run %s failed in the worker", self.run.id)
-                self.outcome = Outcome("failed", "The service failed; its log says why.")
+            self.outcome = self._ended_by(error)
         finally:
             self.wake()
+
+    def _ended_by(self, error: Exception) -> Outcome:
+        if isinstance(error, DiskFullError) or is_full(error):
+            log.warning("run %s waits for room on the disk", self.run.id)
+            return Outcome("queued", "The server's disk is full.", RETRY_SECONDS)
+        if not isinstance(error, DeployMagicsError):
+            log.exception("run %s failed in the worker", self.run.id, exc_info=error)
+            return Outcome("failed", "The service failed; its log says why.")
+        if for_now(error):
+            return Outcome("queued", str(error), RETRY_SECONDS)
+        return Outcome("failed", str(error))
 
     def conclude(self, owner: str) -> None:
         """Write down how it ended; raises ServiceError when the database cannot be written."""
