@@ -44,7 +44,7 @@ typescript: labextension
 	cd labextension && PATH="$(CURDIR)/$(BIN):$$PATH" sh -c 'jlpm check && jlpm test'
 
 browser: setup labextension
-	$(BIN)/pytest -q tests/browser || $(BIN)/pytest -q --last-failed --last-failed-no-failures none tests/browser
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/browser || $(BIN)/pytest -q --last-failed --last-failed-no-failures none tests/browser
 
 lab: setup $(if $(NODE),labextension)
 	SKIP_JUPYTER_BUILDER=1 $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --reinstall-package deploy_magics -e .

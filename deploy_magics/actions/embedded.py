@@ -7,6 +7,7 @@ for models run on it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..credentials import home, write_private
 from ..display import progress
@@ -191,10 +193,30 @@ def _end(pid: int, created: float) -> None:
         return
     family = [process, *process.children(recursive=True)]
     process.terminate()
-    _, left = psutil.wait_procs(family, timeout=ENDS)
-    for stubborn in left:
-        stubborn.kill()
-    psutil.wait_procs(left, timeout=5)
+    if not _ended(family, ENDS):
+        for stubborn in family:
+            with contextlib.suppress(psutil.Error):
+                stubborn.kill()
+        _ended(family, ENDS)
+
+
+def _ended(family: Sequence[Any], seconds: float) -> bool:
+    """Whether they have in time. One whose end its parent (a Jupyter, another kernel) has not
+    heard of yet counts: only the parent can take it off the system's list."""
+    import psutil
+
+    def lives(process: Any) -> bool:
+        try:
+            return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    deadline = time.monotonic() + seconds
+    while any(map(lives, family)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _process(pid: int, created: float):  # type: ignore[no-untyped-def]

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,3 +228,23 @@ def test_a_platform_has_an_address_of_its_own(shell: Any, monkeypatch: pytest.Mo
     assert "ubiops" in asked[1]
     with pytest.raises(UsageError, match="Did you mean ubiops"):
         shell.run_cell("%deploy_login --platform ubips")
+
+
+def test_a_server_that_another_process_started_is_stopped_as_soon_as_it_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOY_MAGICS_HOME", str(tmp_path))
+    monkeypatch.setattr(embedded, "ENDS", 600.0)  # to wait for more than its end would take that
+    starts = "from deploy_magics.actions import embedded; embedded.ensure_running(); input()"
+    starter = subprocess.Popen([sys.executable, "-c", starts], stdin=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 120
+        while embedded.running() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        stopping = threading.Thread(target=embedded.stop, daemon=True)
+        stopping.start()
+        stopping.join(120)
+        assert not stopping.is_alive()
+        assert embedded.running() is None
+    finally:
+        starter.communicate(b"\n")
