@@ -17,7 +17,7 @@ import pandas as pd
 
 from benchmarks.bars import SYMBOL, first_traded
 from benchmarks.measure import Row, as_seconds, clean_environment, median, run_program, times
-from benchmarks.rows.road import _notebook_times
+from benchmarks.rows.road import notebook_times
 from benchmarks.setting import CACHE, PROGRAMS, Setting, strategy_text
 
 PEERS = ("backtesting", "backtrader", "vectorbt")
@@ -28,10 +28,10 @@ def side_by_side(setting: Setting) -> Iterator[Row]:
     for resolution in ("1h", "1m"):
         slow = resolution == "1m"
         rounds = setting.slow_rounds if slow else setting.rounds
-        warm, results = _notebook_times(setting, resolution, rounds)
+        warm, result = notebook_times(setting, resolution, rounds)
         whole = median([_our_process(setting, resolution) for _ in range(rounds)])
-        ours = (whole, median(warm))
-        final, trades = results[-1].final_value, len(results[-1].orders) // 2
+        ours = (whole, median([shown for shown, _ in warm]))
+        final, trades = result.final_value, len(result.orders) // 2
         for peer in PEERS:
             yield from _peer_rows(setting, peer, resolution, rounds, ours, final, trades)
         yield _freqtrade_row(setting, resolution, rounds, ours, trades)

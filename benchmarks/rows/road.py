@@ -41,7 +41,7 @@ def _edit_to_result(
     setting: Setting, key: str, resolution: str, rounds: int, plain_rounds: int
 ) -> list[Row]:
     plain = [setting.plain(resolution) for _ in range(plain_rounds)]
-    ours, result = _notebook_times(setting, resolution, rounds)
+    ours, result = notebook_times(setting, resolution, rounds)
     shown, free = (median(list(seconds)) for seconds in zip(*ours, strict=True))
     theirs = median([program.seconds for program in plain])
     bars = len(result.equity)
@@ -55,7 +55,7 @@ def _edit_to_result(
     ]  # fmt: skip
 
 
-def _notebook_times(
+def notebook_times(
     setting: Setting, resolution: str, rounds: int
 ) -> tuple[list[tuple[float, float]], Any]:
     """Seconds from Shift-Enter to the result and to the next cell, and the last result.
