@@ -29,7 +29,7 @@ def main() -> int:
             pids = started(home)
         finally:
             end()
-        left = [pid for pid in [*pids, *started(home)] if psutil.pid_exists(pid)]
+        left = [pid for pid in {*pids, *started(home)} if lives(pid)]
     print(f"{len(pids)} processes were started, {len(left)} are left.")
     print(f"It took {time.monotonic() - began:.1f} s.")
     return 1 if left else 0
@@ -61,6 +61,14 @@ def started(home: str) -> list[int]:
         if home in command and process.pid != os.getpid():
             found.append(process.pid)
     return found
+
+
+def lives(pid: int) -> bool:
+    """Whether a process goes on; one that its parent has not taken off the list has ended."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def end() -> None:

@@ -18,6 +18,9 @@ import sys
 import time
 import traceback
 
+PATIENCE = 2.0
+"""Seconds to wait for the end of a spare, which has nothing to do but to end."""
+
 PAUSE = 0.5
 """Seconds after which another spare is made, unless a run waits for it or one has ended before."""
 
@@ -31,6 +34,7 @@ def main(listener):
     signal.set_wakeup_fd(signalled, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     spare = None  # closes when the spare guard has taken a run
+    guard = None
     while True:
         watched = [sys.stdin, wake, server if spare is None else spare]
         ready = select.select(watched, [], [], PAUSE if spare is None else None)[0]
@@ -39,9 +43,12 @@ def main(listener):
             reap()
         if sys.stdin in ready and not os.read(sys.stdin.fileno(), 4096):
             clear_away(server.getsockname())
+            os.close(held)
+            if spare is not None:
+                await_end(guard)
             return 0
         if spare is None:
-            spare = fork_guard(server, alive, [wake, signalled, held])
+            guard, spare = fork_guard(server, alive, [wake, signalled, held])
         elif spare in ready:
             os.close(spare)
             spare = None
@@ -77,6 +84,17 @@ def warm_up():
     gc.freeze()
 
 
+def await_end(pid):
+    """Waits for the spare, so that nothing is left when this process has ended. One that takes a
+    run in this very moment is not waited for."""
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while os.waitpid(pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+            time.sleep(0.002)
+    except ChildProcessError:
+        pass
+
+
 def reap():
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
@@ -86,11 +104,13 @@ def reap():
 
 
 def fork_guard(server, alive, ours):
-    """A guard that waits for the next run; the end of a pipe that closes when it has one."""
+    """A guard that waits for the next run; (its process id, the end of a pipe that closes when it
+    has one)."""
     taken, free = os.pipe()
-    if os.fork():
+    pid = os.fork()
+    if pid:
         os.close(free)
-        return taken
+        return pid, taken
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -110,6 +130,9 @@ def stand_by(server, alive, free):
 
     forked = fork_runner([server.fileno(), alive, free])
     if server not in select.select([server, alive], [], [])[0]:
+        runner, _, orders = forked
+        os.close(orders)
+        os.waitpid(runner, 0)
         return 0
     connection, _ = server.accept()
     server.close()
