@@ -86,15 +86,15 @@ class Comparison:
             parts.append("The same code, arguments and data.")
         return "\n\n".join(parts)
 
+    def _repr_png_(self) -> bytes:
+        return self._png
+
+    @cached_property
+    def _png(self) -> bytes:
+        return self.plot().png
+
     def _repr_html_(self) -> str:
-        return self._html(self.plot().png)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        picture = self.plot().png
-        return {"text/plain": repr(self), "text/html": self._html(picture), "image/png": picture}
-
-    def _html(self, png: bytes) -> str:
-        parts = [image_html(png), self.metrics_shown()._repr_html_()]
+        parts = [image_html(self._png), self.metrics_shown()._repr_html_()]
         if len(self.changed_arguments):
             parts.append(self.arguments_shown()._repr_html_())
         parts += [

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from deploy_magics.errors import UsageError
 from deploy_magics.executor.compare import compare
@@ -62,7 +63,11 @@ def test_how_it_is_shown(three: list[BacktestResult]) -> None:
     assert "Sharpe Ratio" in text
     assert "+1.00" in text
     assert "-1.50" in text
-    bundle = comparison._repr_mimebundle_()
+    formatter = DisplayFormatter(parent=None)
+    formatter.active_types = ["text/plain"]
+    assert set(formatter.format(comparison)[0]) == {"text/plain"}  # a terminal's: no picture
+    formatter.active_types = formatter.format_types
+    bundle, _ = formatter.format(comparison)
     assert bundle["image/png"][:4] == b"\x89PNG"
     assert "x = &#x27;&lt;b&gt;&#x27;" in bundle["text/html"]
     assert "<b>'" not in bundle["text/html"]

@@ -6,19 +6,16 @@ import dataclasses
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from waiting import LONG, until
 
 from deploy_magics.executor import warm
 from deploy_magics.executor.environment import Environment
 from deploy_magics.executor.process import Limits
-
-LONG = 120.0
 
 
 @pytest.fixture(autouse=True)
@@ -26,15 +23,6 @@ def none_left() -> Iterator[None]:
     warm.close_all()
     yield
     warm.close_all()
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = LONG) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
 def zygotes() -> list[warm.Zygote]:
